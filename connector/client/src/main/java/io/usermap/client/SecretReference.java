@@ -1,0 +1,88 @@
+package io.usermap.client;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.BiFunction;
+
+/**
+ * Where a key is to be found: {@code env:NAME}, {@code file:PATH} or {@code secret:scope/key}.
+ *
+ * <p>A reference may be printed, logged and stored; what it leads to may not. Resolved on the driver only.
+ */
+public sealed interface SecretReference {
+
+    /**
+     * An environment variable of the driver.
+     *
+     * @param name the variable's name
+     */
+    record Environment(String name) implements SecretReference {}
+
+    /**
+     * A file that the driver can read; trailing line ends are not part of the key.
+     *
+     * @param path the file
+     */
+    record InFile(Path path) implements SecretReference {}
+
+    /**
+     * An entry of the platform's secret store.
+     *
+     * @param scope the store's scope
+     * @param key the entry in it
+     */
+    record InScope(String scope, String key) implements SecretReference {}
+
+    /** Reads {@code text} as a reference; empty if it has none of the three forms and so is a plain key. */
+    static Optional<SecretReference> parse(String text) {
+        if (text.startsWith("env:") && text.length() > 4) {
+            return Optional.of(new Environment(text.substring(4)));
+        }
+        if (text.startsWith("file:") && text.length() > 5) {
+            return Optional.of(new InFile(Path.of(text.substring(5))));
+        }
+        int slash = text.indexOf('/');
+        if (text.startsWith("secret:") && slash > 7 && slash < text.length() - 1) {
+            return Optional.of(new InScope(text.substring(7, slash), text.substring(slash + 1)));
+        }
+        return Optional.empty();
+    }
+
+    /**
+     * Reads the key that this reference names; blocks for the file or the platform.
+     *
+     * @param environment the driver's environment
+     * @param scopes the platform's secret store: scope and key in, value out
+     * @throws InvalidSettingsException if nothing is there, naming the reference and never the value
+     */
+    default Secret resolve(Map<String, String> environment, BiFunction<String, String, Optional<String>> scopes) {
+        Optional<String> value;
+        String missing;
+        if (this instanceof Environment env) {
+            value = Optional.ofNullable(environment.get(env.name()));
+            missing = "the environment variable " + env.name() + " is not set. Export it where the driver starts.";
+        } else if (this instanceof InFile file) {
+            value = read(file.path());
+            missing = "the file " + file.path() + " cannot be read. Check its path and permissions on the driver.";
+        } else {
+            InScope scope = (InScope) this;
+            value = scopes.apply(scope.scope(), scope.key());
+            missing = "the platform has no secret '" + scope.key() + "' in a scope '" + scope.scope()
+                    + "'. Use env:NAME or file:PATH where there are no scopes.";
+        }
+        return value.filter(text -> !text.isBlank())
+                .map(Secret::of)
+                .orElseThrow(() -> new InvalidSettingsException("Cannot read a key: " + missing));
+    }
+
+    private static Optional<String> read(Path path) {
+        try {
+            return Optional.of(Files.readString(path).strip());
+        } catch (IOException e) {
+            return Optional.empty();
+        }
+    }
+}
