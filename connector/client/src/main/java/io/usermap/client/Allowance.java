@@ -1,0 +1,422 @@
+package io.usermap.client;
+
+import io.usermap.client.AllowanceAnswer.Denied;
+import io.usermap.client.AllowanceAnswer.Grant;
+import io.usermap.client.AllowanceAnswer.Later;
+import io.usermap.client.PermitLog.Permit;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Decides who may send how many mappings, and when: the coordinator of one allowance.
+ *
+ * <h2>How is the allowance designed, and why?</h2>
+ *
+ * <p>The service takes 1,500 mappings in any 30 s, from everybody together, and refuses everything beyond. The naive way
+ * is a rate limiter in each task, at the rate divided by the tasks. It fails at the size of batches: forty limiters let
+ * forty batches of 100 through at once, 4,000 in a window that takes 1,500; what a finished task does not use is lost;
+ * and a limiter bills a large batch to the next caller.
+ *
+ * <p>So there is one log of permits. A permit for <i>m</i> mappings is taken before a request and comes back one window
+ * plus a guard after the <i>response</i>: the service counted the request no later than it answered, so whatever the
+ * latency was, the window as the service sees it is never exceeded. The price is small: with a window of 30 s, a guard of
+ * 1 s and round trips of 0.3 s, 30 / 31.3 = 0.958 of the rate is used. A permit about which nothing is heard is held as
+ * long as its request could still be counted; it is never given to somebody else early.
+ *
+ * <p>Who asks gets {@code min(wanted, max(fair share, minimum))} as soon as the minimum is free, first come, first served,
+ * one turn each. Without the minimum, permits crumble: what comes back in pieces is granted in smaller pieces. Waiting for
+ * a whole share instead leaves a third of the allowance unused with one writer. With 1,500 free and writers that want
+ * 2,000 and 2,000, the first gets 1,500 if it asks alone and 750 if the second already waits.
+ *
+ * <p>Consequences: nothing is reserved ahead, so a grant may be used at once or not at all; a grant older than its
+ * deadline must not be used; an answer 429 stops everybody for a window and counts as used.
+ *
+ * <h2>How to drive it</h2>
+ *
+ * <p>Pure: time comes in as nanoseconds of a monotonic clock, decisions go out. Call {@link #ask}, {@link #done} and the
+ * others as things happen, then {@link #answers} and act on what it returns, and again at {@link #nextWake}. Memory grows
+ * with the requests in one window and with the writers that are alive, not with what was sent. Not thread-safe: whoever
+ * drives it holds a lock.
+ */
+public final class Allowance {
+    /** How long an open question is kept before it is answered with "ask again". */
+    private static final long OPEN_NANOS = Duration.ofSeconds(5).toNanos();
+
+    /** How long a turn is kept for somebody who was told to ask again. */
+    private static final long ABSENT_NANOS = Duration.ofSeconds(15).toNanos();
+
+    /** How long everybody else waits for the first answer of all, which shows whether the key is any good. */
+    private static final long FIRST_ANSWER_NANOS = Duration.ofSeconds(2).toNanos();
+
+    private static final int LARGEST_DEMAND = 2_000;
+    private static final int MOST_BURST_REQUESTS = 4;
+
+    /**
+     * One attempt of one partition of one write.
+     *
+     * @param write the write's id
+     * @param partition the partition, from 0
+     * @param attempt what tells attempts of the partition apart, for example Spark's task attempt id
+     */
+    public record Writer(String write, int partition, long attempt) {}
+
+    /** What became of a permit. */
+    public enum Outcome {
+        /** The service acknowledged the mappings. */
+        OK,
+        /** The service answered 429. */
+        THROTTLED,
+        /** The service answered something else. */
+        FAILED,
+        /** The request left and no answer came: it may be counted later. */
+        TIMEOUT,
+        /** Nothing was sent. */
+        UNSENT
+    }
+
+    private static final class Question {
+        final String request;
+        final Writer writer;
+        final int wanted;
+        final long asked;
+        boolean open = true;
+
+        Question(String request, Writer writer, int wanted, long asked) {
+            this.request = request;
+            this.writer = writer;
+            this.wanted = wanted;
+            this.asked = asked;
+        }
+    }
+
+    private record Partition(String write, int number) {}
+
+    private record LiveAttempt(Writer writer, long heard) {}
+
+    private final AllowanceRules rules;
+    private final AllowanceBudget budget;
+    private final PermitLog permits = new PermitLog();
+    private final long coolDownNanos;
+    private final long holdNanos;
+    private final long flightNanos;
+
+    private final Map<Writer, Question> turns = new LinkedHashMap<>();
+    private final Deque<Question> asked = new ArrayDeque<>();
+    private final Deque<Question> absent = new ArrayDeque<>();
+    private final Map<Writer, Integer> flying = new HashMap<>();
+    private final FairShare<Writer> shares = new FairShare<>(LARGEST_DEMAND);
+    private final Map<Partition, LiveAttempt> live = new HashMap<>();
+    private final Map<String, String> stopped = new HashMap<>();
+    private final List<AllowanceAnswer> answers = new ArrayList<>();
+
+    private long grantedMappings;
+    private long lastGrant;
+    private boolean everAccepted;
+    private long wake = Long.MAX_VALUE;
+
+    /**
+     * A coordinator with the window that {@code seed} describes.
+     *
+     * @param now the wall clock, against which the seed is read
+     * @param nowNanos the monotonic clock at the same instant
+     */
+    public Allowance(AllowanceRules rules, AllowanceLog seed, Instant now, long nowNanos) {
+        this.rules = rules;
+        this.budget = new AllowanceBudget(rules, nowNanos);
+        this.coolDownNanos = rules.coolDown().toNanos();
+        this.holdNanos = rules.silentHold().toNanos();
+        this.flightNanos = rules.sendDeadline().plus(rules.callTimeout()).toNanos();
+        seed(seed, now, nowNanos);
+    }
+
+    /** Adds what an earlier process used to what is away. */
+    public void seed(AllowanceLog seed, Instant now, long nowNanos) {
+        for (AllowanceLog.Entry entry : seed.entries()) {
+            Duration left = AllowanceLog.remaining(entry, now, rules.silentHold());
+            if (!left.isZero()) {
+                permits.seed(entry.mappings(), nowNanos + left.toNanos());
+            }
+        }
+    }
+
+    /**
+     * {@code writer} wants to send {@code wanted} mappings; the answer comes out of {@link #answers}, perhaps much later.
+     *
+     * <p>A writer has one question at a time. Asking again, with the same request or after {@link Later}, keeps the turn;
+     * asking again for a request that was granted gives the same grant again.
+     *
+     * @param request names the question
+     */
+    public void ask(String request, Writer writer, int wanted, long now) {
+        Optional<Permit> grantedBefore = permits.findByRequest(request);
+        if (stopped.containsKey(writer.write())) {
+            answers.add(new Denied(request, stopped.get(writer.write())));
+        } else if (!isLive(writer, now)) {
+            answers.add(new Later(request, rules.sendDeadline()));
+        } else if (grantedBefore.isPresent()) {
+            Permit permit = grantedBefore.get();
+            // Counted from the grant, so that the age at the sender includes all that passed since.
+            answers.add(grantOf(permit, Duration.ofNanos(permit.granted - now)));
+        } else {
+            Question question = new Question(request, writer, wanted, now);
+            // Replacing the value of a key that is there keeps its place in a LinkedHashMap, and so the turn.
+            turns.put(writer, question);
+            asked.addLast(question);
+            shares.want(writer, wanted);
+        }
+    }
+
+    /**
+     * A sender is done with {@code permit}. Saying so again changes nothing.
+     *
+     * @param retryAfter with {@link Outcome#THROTTLED}, how long the service asked to wait
+     * @param roundTrip how long the response took; zero where there was none
+     */
+    public void done(long permit, Outcome outcome, Duration retryAfter, Duration roundTrip, long now) {
+        Optional<Permit> found = permits.find(permit);
+        if (found.isEmpty()) {
+            boolean late = outcome != Outcome.UNSENT
+                    && permits.landLate(permit, now + coolDownNanos).isPresent();
+            if (late && outcome == Outcome.THROTTLED) {
+                budget.throttled(retryAfter, now);
+            }
+            return;
+        }
+        Permit known = found.get();
+        if (!known.inFlight()) {
+            return;
+        }
+        live.computeIfPresent(
+                partitionOf(known.writer),
+                (partition, attempt) ->
+                        attempt.writer().equals(known.writer) ? new LiveAttempt(known.writer, now) : attempt);
+        switch (outcome) {
+            case UNSENT -> permits.giveBack(known);
+            case TIMEOUT -> permits.land(known, now + rules.margin().toNanos() + coolDownNanos);
+            case OK, THROTTLED, FAILED -> {
+                permits.land(known, now + coolDownNanos);
+                everAccepted |= outcome == Outcome.OK;
+                if (outcome == Outcome.THROTTLED) {
+                    budget.throttled(retryAfter, now);
+                }
+                if (!roundTrip.isZero()) {
+                    budget.roundTrip(roundTrip);
+                }
+            }
+        }
+        landed(known.writer);
+    }
+
+    /** {@code writer} has closed or aborted: it asks no more, and another attempt of its partition may. */
+    public void leave(Writer writer) {
+        turns.remove(writer);
+        leaveShares(writer);
+        live.computeIfPresent(
+                partitionOf(writer), (partition, attempt) -> attempt.writer().equals(writer) ? null : attempt);
+    }
+
+    /** Nobody may send for {@code write} any more; its open questions are answered with {@code reason}. */
+    public void stop(String write, String reason) {
+        String first = stopped.computeIfAbsent(write, id -> reason);
+        List<Question> open = turns.values().stream()
+                .filter(question -> question.writer.write().equals(write))
+                .toList();
+        for (Question question : open) {
+            turns.remove(question.writer);
+            leaveShares(question.writer);
+            if (question.open) {
+                answers.add(new Denied(question.request, first));
+            }
+        }
+    }
+
+    /** {@code write} is over on the driver; what is known of its attempts is forgotten, its permits are not. */
+    public void end(String write) {
+        stop(write, "the write is over");
+        stopped.remove(write);
+        live.keySet().removeIf(partition -> partition.write().equals(write));
+    }
+
+    /** The reason with which {@code write} was stopped, if it was. */
+    public Optional<String> stopped(String write) {
+        return Optional.ofNullable(stopped.get(write));
+    }
+
+    /** Everything that can be answered at {@code now}; each answer comes out once. */
+    public List<AllowanceAnswer> answers(long now) {
+        wake = Long.MAX_VALUE;
+        permits.returnDue(now).forEach(silent -> landed(silent.writer));
+        budget.recover(now);
+        grantDue(now);
+        askAgain(now);
+        List<AllowanceAnswer> due = List.copyOf(answers);
+        answers.clear();
+        return due;
+    }
+
+    /** When {@link #answers} may have something new to say, as of its last call; {@link Long#MAX_VALUE} for never. */
+    public long nextWake() {
+        return wake;
+    }
+
+    /** What is used up, in wall-clock time, permits in flight included until they would be given up for lost. */
+    public AllowanceLog log(Instant now, long nowNanos) {
+        permits.returnDue(nowNanos).forEach(silent -> landed(silent.writer));
+        return permits.log(now, nowNanos);
+    }
+
+    /** The most mappings that were ever away at once: sent within the last window and guard, or in flight. */
+    public int mostInWindow() {
+        return permits.mostHeld();
+    }
+
+    /** Mappings that one window holds at present: fewer than the rules say after several 429s. */
+    public int budget() {
+        return budget.mappings();
+    }
+
+    /** Whether slices are spaced evenly, by the rules or after a 429. */
+    public boolean smooth() {
+        return budget.smooth();
+    }
+
+    /** How many questions wait for an answer. */
+    public int waiting() {
+        return turns.size();
+    }
+
+    private void grantDue(long now) {
+        List<Question> due = new ArrayList<>();
+        for (Question question : turns.values()) {
+            if (!question.open) {
+                continue;
+            }
+            long blockedUntil = blockedUntil(now);
+            if (blockedUntil > now) {
+                wakeAt(blockedUntil);
+                break;
+            }
+            int target = target(question.wanted);
+            int least = budget.smooth() ? target : Math.min(target, rules.minGrant());
+            int free = budget.mappings() - permits.held();
+            if (free < least) {
+                wakeAt(permits.nextReturn());
+                break;
+            }
+            due.add(question);
+            grant(question, Math.min(target, free), now);
+        }
+        due.forEach(question -> turns.remove(question.writer));
+    }
+
+    /** How many mappings one grant holds for somebody who wants {@code wanted}. */
+    private int target(int wanted) {
+        int most = Math.min(wanted, budget.mappings());
+        return budget.smooth()
+                ? Math.min(most, budget.slice())
+                : Math.min(most, Math.max(shares.of(budget.mappings()), rules.minGrant()));
+    }
+
+    private long blockedUntil(long now) {
+        long blocked = budget.blockedUntil(now);
+        // Requests that will never be reported stop counting here when no call can take that long.
+        int inFlight = permits.inFlightSince(now - flightNanos);
+        if (inFlight > 0 && !everAccepted) {
+            blocked = Math.max(blocked, lastGrant + FIRST_ANSWER_NANOS);
+        }
+        boolean started = grantedMappings >= rules.mappingsPerWindow();
+        if (!budget.smooth() && started && inFlight >= MOST_BURST_REQUESTS) {
+            blocked = Math.max(blocked, permits.oldestFlight() + flightNanos);
+        }
+        return blocked;
+    }
+
+    private void grant(Question question, int mappings, long now) {
+        Permit permit = permits.grant(question.request, question.writer, mappings, now, now + holdNanos);
+        flying.merge(question.writer, 1, Integer::sum);
+        shares.want(question.writer, question.wanted - mappings);
+        grantedMappings += mappings;
+        lastGrant = now;
+        if (budget.smooth()) {
+            budget.sliceGranted(mappings, now);
+        }
+        answers.add(grantOf(permit, Duration.ofNanos(now - question.asked)));
+    }
+
+    private Grant grantOf(Permit permit, Duration waited) {
+        return new Grant(
+                permit.request,
+                permit.id,
+                permit.mappings,
+                waited,
+                rules.sendDeadline(),
+                budget.limiterRate(),
+                budget.requestsPerWriter());
+    }
+
+    private void landed(Writer writer) {
+        flying.computeIfPresent(writer, (key, requests) -> requests == 1 ? null : requests - 1);
+        if (!turns.containsKey(writer)) {
+            leaveShares(writer);
+        }
+    }
+
+    private void leaveShares(Writer writer) {
+        if (!flying.containsKey(writer)) {
+            shares.leave(writer);
+        }
+    }
+
+    /** Whether {@code writer} is the one live attempt of its partition, which it becomes if there is none. */
+    private boolean isLive(Writer writer, long now) {
+        LiveAttempt attempt = live.compute(
+                partitionOf(writer),
+                (partition, known) -> known == null || known.writer().equals(writer) || now - known.heard() > holdNanos
+                        ? new LiveAttempt(writer, now)
+                        : known);
+        return attempt != null && attempt.writer().equals(writer);
+    }
+
+    private static Partition partitionOf(Writer writer) {
+        return new Partition(writer.write(), writer.partition());
+    }
+
+    /** Closes what has been open for long; forgets the turns of those who did not come back. */
+    private void askAgain(long now) {
+        for (Question first = asked.peekFirst(); first != null; first = asked.peekFirst()) {
+            if (turns.get(first.writer) == first) {
+                if (now - first.asked < OPEN_NANOS) {
+                    wakeAt(first.asked + OPEN_NANOS);
+                    break;
+                }
+                first.open = false;
+                answers.add(new Later(first.request, Duration.ZERO));
+                absent.addLast(first);
+            }
+            asked.removeFirst();
+        }
+        for (Question first = absent.peekFirst(); first != null; first = absent.peekFirst()) {
+            if (turns.get(first.writer) == first) {
+                if (now - first.asked < OPEN_NANOS + ABSENT_NANOS) {
+                    wakeAt(first.asked + OPEN_NANOS + ABSENT_NANOS);
+                    break;
+                }
+                turns.remove(first.writer);
+                leaveShares(first.writer);
+            }
+            absent.removeFirst();
+        }
+    }
+
+    private void wakeAt(long nanos) {
+        wake = Math.min(wake, nanos);
+    }
+}

@@ -1,0 +1,146 @@
+package io.usermap.client;
+
+import io.usermap.client.Reply.Effect;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.ProxySelector;
+import java.net.http.HttpClient;
+import java.net.http.HttpConnectTimeoutException;
+import java.net.http.HttpHeaders;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandler;
+import java.net.http.HttpResponse.ResponseInfo;
+import java.nio.channels.UnresolvedAddressException;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZonedDateTime;
+import java.time.format.DateTimeFormatter;
+import java.time.format.DateTimeParseException;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
+import javax.net.ssl.SSLException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Sends mappings over HTTP/1.1 and says what came back.
+ *
+ * <p>Runs where the rows are: on executors, and on the driver for {@code DELETE}. One request per call: no redirect is
+ * followed and nothing is sent a second time here, because each sending needs a permit of its own. The JVM's proxy
+ * settings ({@code https.proxyHost} and so on) and trust store ({@code javax.net.ssl.trustStore}) are in force.
+ * Thread-safe.
+ */
+public final class UserMapClient {
+    /** More of a response than this is never read: a success is seven bytes. */
+    private static final int MOST_RESPONSE_BYTES = 64 * 1024;
+
+    private final HttpClient http;
+    private final HttpRequest.Builder template;
+    private final Duration requestTimeout;
+
+    private UserMapClient(HttpClient http, Endpoints endpoints, Duration requestTimeout) {
+        this.http = http;
+        this.requestTimeout = requestTimeout;
+        this.template = HttpRequest.newBuilder(endpoints.writeUrl())
+                .version(HttpClient.Version.HTTP_1_1)
+                .header("Content-Type", "application/x-www-form-urlencoded");
+    }
+
+    /**
+     * A client for {@code endpoints}.
+     *
+     * @param connectTimeout the longest wait for a connection
+     * @param requestTimeout the longest wait for the whole response, connecting included
+     */
+    public static UserMapClient of(Endpoints endpoints, Duration connectTimeout, Duration requestTimeout) {
+        return new UserMapClient(connection(connectTimeout), endpoints, requestTimeout);
+    }
+
+    /** An HTTP client as this library uses it everywhere. */
+    static HttpClient connection(Duration connectTimeout) {
+        HttpClient.Builder builder = HttpClient.newBuilder()
+                .version(HttpClient.Version.HTTP_1_1)
+                .followRedirects(HttpClient.Redirect.NEVER)
+                .connectTimeout(connectTimeout);
+        Optional.ofNullable(ProxySelector.getDefault()).ifPresent(builder::proxy);
+        return builder.build();
+    }
+
+    /**
+     * Sends rows {@code from} to before {@code to} of {@code batch}; the batch stays as it is until the reply is there.
+     *
+     * <p>Does not block. The future never completes exceptionally: what goes wrong is a {@link Reply}.
+     */
+    public CompletableFuture<Reply> send(Batch batch, int from, int to) {
+        HttpRequest request = template.copy().POST(batch.body(from, to)).build();
+        AtomicReference<@Nullable ResponseInfo> seen = new AtomicReference<>();
+        BodyHandler<Void> handler = info -> {
+            seen.set(info);
+            return new LimitedBody<>(MOST_RESPONSE_BYTES, bytes -> null);
+        };
+        CompletableFuture<HttpResponse<Void>> exchange = http.sendAsync(request, handler);
+        return exchange.copy()
+                .orTimeout(requestTimeout.toNanos(), TimeUnit.NANOSECONDS)
+                .handle((response, failure) -> {
+                    // Closes the connection of a request that took too long; a finished one is not touched.
+                    exchange.cancel(true);
+                    // A status is an answer, even if the body behind it never ends.
+                    ResponseInfo info = seen.get();
+                    return info != null ? Reply.of(info.statusCode(), retryAfter(info.headers())) : unanswered(failure);
+                });
+    }
+
+    /** How long the service asks to wait, as seconds or as a date; zero if it does not say. */
+    static Duration retryAfter(HttpHeaders headers) {
+        return headers.firstValue("Retry-After")
+                .map(String::strip)
+                .map(UserMapClient::parseRetryAfter)
+                .filter(wait -> !wait.isNegative())
+                .orElse(Duration.ZERO);
+    }
+
+    private static Duration parseRetryAfter(String text) {
+        if (text.matches("[0-9]{1,9}")) {
+            return Duration.ofSeconds(Long.parseLong(text));
+        }
+        try {
+            Instant until = ZonedDateTime.parse(text, DateTimeFormatter.RFC_1123_DATE_TIME)
+                    .toInstant();
+            return Duration.between(Instant.now(), until);
+        } catch (DateTimeParseException e) {
+            return Duration.ZERO;
+        }
+    }
+
+    /** What a failure without any answer means. */
+    static Reply unanswered(@Nullable Throwable failure) {
+        Throwable cause =
+                failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+        if (cause instanceof HttpConnectTimeoutException) {
+            return new Reply.Unavailable(0, Effect.NOT_SENT, "no connection within connectTimeout");
+        }
+        if (cause instanceof ConnectException || cause instanceof UnresolvedAddressException) {
+            boolean unresolved = cause instanceof UnresolvedAddressException
+                    || cause.getCause() instanceof UnresolvedAddressException;
+            return new Reply.Unavailable(
+                    0, Effect.NOT_SENT, unresolved ? "the host name cannot be resolved" : "the connection was refused");
+        }
+        if (cause instanceof SSLException) {
+            return new Reply.Fatal(
+                    0,
+                    "no trusted TLS connection can be made. Check the endpoint and the JVM's trust store"
+                            + " (javax.net.ssl.trustStore).");
+        }
+        if (cause instanceof TimeoutException) {
+            return new Reply.Unavailable(0, Effect.UNKNOWN, "no answer within requestTimeout");
+        }
+        if (cause instanceof IOException) {
+            return new Reply.Unavailable(0, Effect.UNKNOWN, "the connection broke");
+        }
+        return new Reply.Fatal(0, "the request could not be made: " + cause + ". Report this as a defect.");
+    }
+}
