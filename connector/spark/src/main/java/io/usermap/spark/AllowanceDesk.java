@@ -1,0 +1,98 @@
+package io.usermap.spark;
+
+import io.usermap.client.AllowanceLog;
+import io.usermap.client.AllowanceRules;
+import io.usermap.client.Endpoints;
+import io.usermap.client.InvalidSettingsException;
+import io.usermap.client.Secret;
+import java.util.Collection;
+import java.util.concurrent.TimeUnit;
+import org.apache.spark.SparkEnv;
+import org.apache.spark.rpc.RpcAddress;
+import org.apache.spark.rpc.RpcEndpointRef;
+import org.apache.spark.rpc.RpcEnv;
+import org.apache.spark.rpc.RpcTimeout;
+import scala.concurrent.duration.FiniteDuration;
+import scala.reflect.ClassTag;
+import scala.reflect.ClassTag$;
+
+/**
+ * The driver's handle on the coordinator of one allowance: finds it, or sets it up.
+ *
+ * <p>One coordinator per Spark application, endpoint and key. Spark's RPC environment is the registry: the second to set
+ * up an endpoint of a name is told so and takes the first one's. A static field would be one per class loader, and
+ * notebooks and Connect sessions have several. The coordinator outlives writes and ends with the application.
+ */
+final class AllowanceDesk {
+    static final ClassTag<Object> ANYTHING = ClassTag$.MODULE$.apply(Object.class);
+
+    private static final RpcTimeout SOON =
+            new RpcTimeout(new FiniteDuration(30, TimeUnit.SECONDS), "the time that the driver has for an answer");
+
+    private final RpcEndpointRef coordinator;
+    private final RpcAddress address;
+    private final String name;
+
+    private AllowanceDesk(RpcEndpointRef coordinator, RpcAddress address, String name) {
+        this.coordinator = coordinator;
+        this.address = address;
+        this.name = name;
+    }
+
+    /** The name of the allowance of that endpoint and key: the same in every process, and without the key. */
+    static String nameOf(Endpoints endpoints, Secret apiKey) {
+        String host = endpoints.write().getAuthority().replaceAll("[^A-Za-z0-9.-]", "-");
+        return "usermap-allowance-" + host + "-" + apiKey.fingerprint();
+    }
+
+    /**
+     * The coordinator of that name in this application, set up if there is none yet.
+     *
+     * @param seed what earlier processes used of the window
+     * @throws InvalidSettingsException if a running write uses other figures
+     */
+    static AllowanceDesk open(String name, AllowanceRules rules, AllowanceLog seed) {
+        RpcEnv rpcEnv = SparkEnv.get().rpcEnv();
+        RpcEndpointRef coordinator;
+        try {
+            coordinator = rpcEnv.setupEndpoint(name, new AllowanceEndpoint(rpcEnv, name, rules));
+        } catch (IllegalArgumentException e) {
+            coordinator = rpcEnv.setupEndpointRef(rpcEnv.address(), name);
+        }
+        AllowanceDesk desk = new AllowanceDesk(coordinator, rpcEnv.address(), name);
+        Object[] answer = (Object[]) desk.ask(AllowanceMessages.open(rules, seed));
+        if (!answer[0].equals(AllowanceMessages.OK)) {
+            throw new InvalidSettingsException((String) answer[0]);
+        }
+        return desk;
+    }
+
+    /** How executors reach the coordinator. */
+    AllowanceLines lines() {
+        return new AllowanceLines.OverRpc(address.host(), address.port(), name);
+    }
+
+    /** Nobody may send for {@code write} any more. */
+    void stop(String write, String reason) {
+        ask(new Object[] {AllowanceMessages.STOP, write, reason});
+    }
+
+    /** {@code write} is over. */
+    void end(String write) {
+        ask(new Object[] {AllowanceMessages.END, write});
+    }
+
+    /** What is used up now. */
+    AllowanceLog log() {
+        return AllowanceMessages.log((long[]) ask(new Object[] {AllowanceMessages.LOG}));
+    }
+
+    /** The tally of {@code writes}, then the most in a window, the nanoseconds since the first grant, and the wait. */
+    long[] progress(Collection<String> writes) {
+        return (long[]) ask(new Object[] {AllowanceMessages.PROGRESS, writes.toArray(new String[0])});
+    }
+
+    private Object ask(Object[] message) {
+        return coordinator.askSync(message, SOON, ANYTHING);
+    }
+}

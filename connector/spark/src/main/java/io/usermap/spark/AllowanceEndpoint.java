@@ -1,0 +1,302 @@
+package io.usermap.spark;
+
+import io.usermap.client.Allowance;
+import io.usermap.client.Allowance.Writer;
+import io.usermap.client.AllowanceAnswer;
+import io.usermap.client.AllowanceLog;
+import io.usermap.client.AllowanceRules;
+import io.usermap.client.Tally;
+import io.usermap.spark.AllowanceMessages.Report;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.apache.spark.rpc.RpcAddress;
+import org.apache.spark.rpc.RpcCallContext;
+import org.apache.spark.rpc.RpcEnv;
+import org.apache.spark.rpc.ThreadSafeRpcEndpoint;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import scala.PartialFunction;
+import scala.runtime.AbstractPartialFunction;
+import scala.runtime.BoxedUnit;
+
+/**
+ * The coordinator of the allowance as an endpoint of Spark's RPC, on the driver.
+ *
+ * <p>Spark's dispatcher calls it, one message at a time, and is never kept waiting: a question that cannot be answered yet
+ * leaves its reply open, and a timer thread answers it when its time has come. All state is guarded by this object's
+ * monitor, which dispatcher and timer share.
+ */
+final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
+    private static final Logger LOG = LoggerFactory.getLogger(AllowanceEndpoint.class);
+    private static final int MOST_WRITES_REMEMBERED = 1_000;
+
+    /** What is known of one write's progress. */
+    private static final class WriteProgress {
+        final Map<Writer, Tally> tallies = new HashMap<>();
+        long firstGrant;
+        long lastReport;
+    }
+
+    private record Open(RpcCallContext reply, Writer writer) {}
+
+    private final RpcEnv rpcEnv;
+    private final ScheduledExecutorService timer;
+    private final Map<String, Open> open = new HashMap<>();
+    private final Map<Writer, Long> reported = new HashMap<>();
+    private final Map<Writer, RpcAddress> addresses = new HashMap<>();
+    private final Map<String, WriteProgress> progress = new LinkedHashMap<>();
+    private AllowanceRules rules;
+    private Allowance allowance;
+    private long wakeAt = Long.MAX_VALUE;
+    private boolean toldThrottled;
+
+    AllowanceEndpoint(RpcEnv rpcEnv, String name, AllowanceRules rules) {
+        this.rpcEnv = rpcEnv;
+        this.rules = rules;
+        this.allowance = new Allowance(rules, AllowanceLog.empty(), Instant.now(), System.nanoTime());
+        this.timer = Executors.newSingleThreadScheduledExecutor(work -> {
+            Thread thread = new Thread(work, name);
+            thread.setDaemon(true);
+            return thread;
+        });
+    }
+
+    @Override
+    public RpcEnv rpcEnv() {
+        return rpcEnv;
+    }
+
+    @Override
+    public PartialFunction<Object, BoxedUnit> receive() {
+        return new Receiver(message -> handle(message, null));
+    }
+
+    @Override
+    public PartialFunction<Object, BoxedUnit> receiveAndReply(RpcCallContext context) {
+        return new Receiver(message -> handle(message, context));
+    }
+
+    /** An executor is gone: its attempts hold no partition any more. Its permits stay away until their time is over. */
+    @Override
+    public synchronized void onDisconnected(RpcAddress remoteAddress) {
+        List<Writer> gone = new ArrayList<>();
+        addresses.forEach((writer, address) -> {
+            if (address.equals(remoteAddress)) {
+                gone.add(writer);
+            }
+        });
+        gone.forEach(this::forget);
+        pump();
+    }
+
+    @Override
+    public void onStop() {
+        timer.shutdownNow();
+    }
+
+    private synchronized void handle(Object[] message, @org.jspecify.annotations.Nullable RpcCallContext context) {
+        switch ((String) message[0]) {
+            case AllowanceMessages.ASK -> onAsk(message, context);
+            case AllowanceMessages.REPORT -> onReports(message);
+            case AllowanceMessages.LEAVE -> {
+                onReports(message);
+                Writer writer = AllowanceMessages.writer(message);
+                progressOf(writer.write()).tallies.put(writer, AllowanceMessages.tally(message));
+                forget(writer);
+            }
+            case AllowanceMessages.OPEN -> reply(context, onOpen(message));
+            case AllowanceMessages.STOP -> allowance.stop((String) message[1], (String) message[2]);
+            case AllowanceMessages.END -> allowance.end((String) message[1]);
+            case AllowanceMessages.LOG ->
+                reply(context, AllowanceMessages.encode(allowance.log(Instant.now(), System.nanoTime())));
+            case AllowanceMessages.PROGRESS -> reply(context, onProgress((String[]) message[1]));
+            default -> throw new IllegalArgumentException("The allowance knows no message " + message[0] + ".");
+        }
+        String kind = (String) message[0];
+        if (kind.equals(AllowanceMessages.LEAVE)
+                || kind.equals(AllowanceMessages.STOP)
+                || kind.equals(AllowanceMessages.END)) {
+            reply(context, new Object[] {AllowanceMessages.OK});
+        }
+        pump();
+    }
+
+    private static void reply(@org.jspecify.annotations.Nullable RpcCallContext context, Object answer) {
+        if (context != null) {
+            context.reply(answer);
+        }
+    }
+
+    private void onAsk(Object[] message, @org.jspecify.annotations.Nullable RpcCallContext context) {
+        onReports(message);
+        Writer writer = AllowanceMessages.writer(message);
+        String request = AllowanceMessages.request(message);
+        if (context != null) {
+            open.put(request, new Open(context, writer));
+            if (context.senderAddress() != null) {
+                addresses.put(writer, context.senderAddress());
+            }
+        }
+        allowance.ask(request, writer, AllowanceMessages.wanted(message), System.nanoTime());
+    }
+
+    private void onReports(Object[] message) {
+        Writer writer = AllowanceMessages.writer(message);
+        for (Report report : AllowanceMessages.reports(message)) {
+            if (report.number() <= reported.getOrDefault(writer, 0L)) {
+                continue;
+            }
+            reported.put(writer, report.number());
+            WriteProgress write = progressOf(writer.write());
+            write.tallies.put(writer, report.tally());
+            write.lastReport = System.nanoTime();
+            if (!report.stopReason().isEmpty()) {
+                allowance.stop(writer.write(), report.stopReason());
+            } else {
+                allowance.done(
+                        report.permit(), report.outcome(), report.retryAfter(), report.roundTrip(), System.nanoTime());
+                if (report.outcome() == Allowance.Outcome.THROTTLED) {
+                    tellThrottled();
+                }
+            }
+        }
+    }
+
+    private void tellThrottled() {
+        if (!toldThrottled) {
+            toldThrottled = true;
+            LOG.warn(
+                    "The service refused a request because of its rate (429) although this application keeps to {}"
+                            + " mappings in {} s: somebody else uses this allowance, or the service counts differently."
+                            + " Sending goes on evenly after a pause of one window. If other applications send too,"
+                            + " give each an allowanceShare.",
+                    rules.mappingsPerWindow(),
+                    rules.window().toSeconds());
+        }
+    }
+
+    private Object[] onOpen(Object[] message) {
+        AllowanceRules wanted = AllowanceMessages.rules(message);
+        Instant now = Instant.now();
+        long nanos = System.nanoTime();
+        if (!wanted.equals(rules)) {
+            if (!reported.isEmpty() || !addresses.isEmpty() || allowance.waiting() > 0) {
+                return new Object[] {
+                    "Cannot use an allowance of " + describe(wanted) + ": a write of this application to the same"
+                            + " endpoint is running with " + describe(rules)
+                            + ". Use the same figures, or wait until it is over."
+                };
+            }
+            // What is away under the old figures stays away for as long as the new ones ask.
+            Duration longer = wanted.coolDown().minus(rules.coolDown());
+            AllowanceLog used = allowance.log(now, nanos);
+            AllowanceLog carried = new AllowanceLog(used.entries().stream()
+                    .map(entry -> longer.isNegative()
+                            ? entry
+                            : new AllowanceLog.Entry(entry.until().plus(longer), entry.mappings()))
+                    .toList());
+            rules = wanted;
+            allowance = new Allowance(wanted, carried, now, nanos);
+        }
+        allowance.seed(AllowanceMessages.seed(message), now, nanos);
+        return new Object[] {AllowanceMessages.OK};
+    }
+
+    private static String describe(AllowanceRules rules) {
+        return rules.mappingsPerWindow() + " mappings in " + rules.window().toMillis() / 1000.0 + " s";
+    }
+
+    private long[] onProgress(String[] writes) {
+        Tally sum = Tally.NONE;
+        long first = Long.MAX_VALUE;
+        long last = Long.MIN_VALUE;
+        for (String write : writes) {
+            WriteProgress known = progress.get(write);
+            if (known != null) {
+                for (Tally tally : known.tallies.values()) {
+                    sum = sum.plus(tally);
+                }
+                if (known.firstGrant != 0) {
+                    first = Math.min(first, known.firstGrant);
+                    last = Math.max(last, Math.max(known.firstGrant, known.lastReport));
+                }
+            }
+        }
+        long[] tally = sum.figures();
+        long[] figures = new long[tally.length + 3];
+        System.arraycopy(tally, 0, figures, 0, tally.length);
+        figures[tally.length] = allowance.mostInWindow();
+        figures[tally.length + 1] = first == Long.MAX_VALUE ? 0 : last - first;
+        figures[tally.length + 2] =
+                allowance.waiting() > 0 && wakeAt != Long.MAX_VALUE ? Math.max(0, wakeAt - System.nanoTime()) : -1;
+        return figures;
+    }
+
+    private WriteProgress progressOf(String write) {
+        WriteProgress known = progress.computeIfAbsent(write, id -> new WriteProgress());
+        if (progress.size() > MOST_WRITES_REMEMBERED) {
+            progress.remove(progress.keySet().iterator().next());
+        }
+        return known;
+    }
+
+    private void forget(Writer writer) {
+        allowance.leave(writer);
+        reported.remove(writer);
+        addresses.remove(writer);
+    }
+
+    /** Gives out what can be answered now, and sets the timer for the rest. */
+    private synchronized void pump() {
+        for (AllowanceAnswer answer : allowance.answers(System.nanoTime())) {
+            Open question = open.remove(answer.request());
+            if (answer instanceof AllowanceAnswer.Grant && question != null) {
+                WriteProgress write = progressOf(question.writer().write());
+                write.firstGrant = write.firstGrant == 0 ? System.nanoTime() : write.firstGrant;
+            }
+            if (question != null) {
+                question.reply().reply(AllowanceMessages.answer(answer, reported.getOrDefault(question.writer(), 0L)));
+            }
+        }
+        long wake = allowance.nextWake();
+        if (wake != Long.MAX_VALUE && (wake < wakeAt || wakeAt <= System.nanoTime())) {
+            wakeAt = wake;
+            try {
+                var unused = timer.schedule(this::pump, Math.max(0, wake - System.nanoTime()), TimeUnit.NANOSECONDS);
+            } catch (RejectedExecutionException e) {
+                LOG.debug("The allowance is closed; nobody waits for it any more.");
+            }
+        } else if (wake == Long.MAX_VALUE) {
+            wakeAt = Long.MAX_VALUE;
+        }
+    }
+
+    /** A message handler in the shape that Spark's dispatcher calls. */
+    private static final class Receiver extends AbstractPartialFunction<Object, BoxedUnit> {
+        private final java.util.function.Consumer<Object[]> handler;
+
+        Receiver(java.util.function.Consumer<Object[]> handler) {
+            this.handler = handler;
+        }
+
+        @Override
+        public boolean isDefinedAt(Object message) {
+            return message instanceof Object[];
+        }
+
+        @Override
+        public BoxedUnit apply(Object message) {
+            handler.accept((Object[]) message);
+            return BoxedUnit.UNIT;
+        }
+    }
+}
