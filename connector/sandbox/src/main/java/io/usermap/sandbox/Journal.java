@@ -175,6 +175,9 @@ final class Journal implements AutoCloseable {
     }
 
     private static List<Mapping> mappings(Path path, int number, JsonNode line) throws IOException {
+        if (!line.isArray()) {
+            throw broken(path, number);
+        }
         List<Mapping> batch = new ArrayList<>(line.size());
         for (JsonNode mapping : line) {
             String userId = mapping.path("user_id").textValue();
