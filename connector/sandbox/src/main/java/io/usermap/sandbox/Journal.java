@@ -14,6 +14,7 @@ import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -57,11 +58,6 @@ final class Journal implements AutoCloseable {
      * @throws IOException if the folder is in use or cannot be written, or if the journal is broken or of a newer version
      */
     static Journal open(Path folder, MappingStore store) throws IOException {
-        try {
-            Files.createDirectories(folder);
-        } catch (FileAlreadyExistsException e) {
-            throw new IOException("Cannot keep mappings in " + folder + ": it is a file. Choose a folder.", e);
-        }
         FileChannel lock = lock(folder);
         try {
             Path path = folder.resolve(FILE);
@@ -106,9 +102,22 @@ final class Journal implements AutoCloseable {
         }
     }
 
+    /** Creates the folder if it is missing, and holds it until the channel is closed. */
     private static FileChannel lock(Path folder) throws IOException {
-        FileChannel channel =
-                FileChannel.open(folder.resolve(LOCK_FILE), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        FileChannel channel;
+        try {
+            // The check comes first because a link to a folder counts as a file for createDirectories.
+            if (!Files.isDirectory(folder)) {
+                Files.createDirectories(folder);
+            }
+            channel = FileChannel.open(folder.resolve(LOCK_FILE), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        } catch (FileAlreadyExistsException e) {
+            throw new IOException("Cannot keep mappings in " + folder + ": it is a file. Choose a folder.", e);
+        } catch (FileSystemException e) {
+            String reason = e.getReason() == null ? e.getClass().getSimpleName() : e.getReason();
+            throw new IOException(
+                    "Cannot keep mappings in " + folder + ": " + reason + ". Choose a folder that can be written.", e);
+        }
         try {
             if (channel.tryLock() != null) {
                 return channel;

@@ -39,21 +39,28 @@ final class Organisation implements AutoCloseable {
     private long refused;
     private long lookups;
 
+    /** An organisation whose state is {@code store} and goes to {@code journal}, or nowhere if there is none. */
+    Organisation(SandboxOptions options, LongSupplier nanoClock, MappingStore store, @Nullable Journal journal) {
+        this.options = options;
+        this.nanoClock = nanoClock;
+        this.store = store;
+        this.journal = journal;
+        long windowNanos = options.window().toNanos();
+        charged = new ExactWindow(options.mappingsPerWindow(), windowNanos);
+        accepted = new ExactWindow(options.mappingsPerWindow(), windowNanos);
+    }
+
     /**
      * Reads the state of earlier runs, if the options name a folder.
      *
      * @param nanoClock a monotonic clock, such as {@link System#nanoTime()}
      * @throws IOException if the folder cannot be used, saying why and what to do
      */
-    Organisation(SandboxOptions options, LongSupplier nanoClock) throws IOException {
-        this.options = options;
-        this.nanoClock = nanoClock;
-        store = new MappingStore(options);
+    static Organisation open(SandboxOptions options, LongSupplier nanoClock) throws IOException {
+        MappingStore store = new MappingStore(options);
         Optional<Path> folder = options.path();
-        journal = folder.isPresent() ? Journal.open(folder.get(), store) : null;
-        long windowNanos = options.window().toNanos();
-        charged = new ExactWindow(options.mappingsPerWindow(), windowNanos);
-        accepted = new ExactWindow(options.mappingsPerWindow(), windowNanos);
+        Journal journal = folder.isPresent() ? Journal.open(folder.get(), store) : null;
+        return new Organisation(options, nanoClock, store, journal);
     }
 
     /**

@@ -77,7 +77,7 @@ public final class Sandbox implements AutoCloseable {
     /** As the public one, with the window counted by {@code nanoClock}. */
     static Sandbox start(SandboxOptions options, LongSupplier nanoClock) throws IOException {
         System.getProperties().putIfAbsent("sun.net.httpserver.nodelay", "true");
-        Organisation organisation = new Organisation(options, nanoClock);
+        Organisation organisation = Organisation.open(options, nanoClock);
         try {
             HttpServer server = listen(options.port());
             ExecutorService threads = daemonThreads();

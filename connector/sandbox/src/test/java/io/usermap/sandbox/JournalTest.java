@@ -146,6 +146,25 @@ class JournalTest {
     }
 
     @Test
+    void refusesAFolderThatCannotBeMade() throws IOException {
+        Path notAFolder = Files.createFile(temporary.resolve("file"));
+        folder = notAFolder.resolve("below");
+
+        assertThatThrownBy(this::read)
+                .isInstanceOf(IOException.class)
+                .hasMessage("Cannot keep mappings in " + folder
+                        + ": Not a directory. Choose a folder that can be written.");
+    }
+
+    @Test
+    void followsALinkToAFolder() throws IOException {
+        write(List.of(map("a", "x")));
+        folder = Files.createSymbolicLink(temporary.resolve("link"), folder);
+
+        assertThat(read()).isEqualTo(Map.of("a", "x"));
+    }
+
+    @Test
     void freesTheFolderWhenTheStartFails() throws IOException {
         Files.createDirectories(folder);
         Files.writeString(file, "nonsense\n");

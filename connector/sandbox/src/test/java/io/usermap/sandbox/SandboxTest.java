@@ -3,14 +3,12 @@ package io.usermap.sandbox;
 import static io.usermap.sandbox.SandboxRequest.Mapping.map;
 import static io.usermap.sandbox.SandboxRequest.Mapping.unmap;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.usermap.sandbox.SandboxOptions.ThrottledCalls;
 import io.usermap.sandbox.SandboxOptions.Treatment;
 import java.io.IOException;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -21,16 +19,12 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** Over real HTTP, with a clock that stands still until a test moves it. */
 class SandboxTest {
     private static final String ANN = "{\"user_id\":\"ann+one@example.com\",\"global_user_id\":\"ann@example.com\"}";
 
     private final AtomicLong clock = new AtomicLong();
-
-    @TempDir
-    private Path folder;
 
     private Sandbox sandbox;
     private Caller caller;
@@ -249,42 +243,6 @@ class SandboxTest {
         assertThat(sandbox.requests()).extracting(SandboxRequest::status).isSorted();
         assertThat(sandbox.counts()).isEqualTo(new Sandbox.Counts(200, 1500, 0, 50, 0, 0));
         assertThat(sandbox.mostInWindow()).isEqualTo(1500);
-    }
-
-    @Test
-    void keepsMappingsInItsFolder() throws IOException {
-        start(SandboxOptions.builder().path(folder).remaps(Treatment.IGNORE));
-        assertSuccess(caller.post(ANN));
-        assertSuccess(caller.post(ANN.replace("\"ann@example.com", "\"ann@elsewhere")));
-
-        start(SandboxOptions.builder().path(folder));
-
-        assertThat(sandbox.mappings()).isEqualTo(Map.of("ann+one@example.com", "ann@example.com"));
-    }
-
-    @Test
-    void refusesAPortThatIsTakenAndFreesTheFolder() throws IOException {
-        int port = sandbox.endpoint().getPort();
-        SandboxOptions options =
-                SandboxOptions.builder().port(port).path(folder).build();
-
-        assertThatThrownBy(() -> Sandbox.start(options))
-                .isInstanceOf(IOException.class)
-                .hasMessage("Cannot listen on 127.0.0.1:" + port
-                        + ": Address already in use. Choose another port, or 0 for a free one.");
-        sandbox.close();
-        sandbox = Sandbox.start(options);
-        assertThat(sandbox.endpoint()).hasToString("http://127.0.0.1:" + port);
-    }
-
-    @Test
-    void closesTwiceWithoutHarm() throws IOException {
-        start(SandboxOptions.builder().path(folder));
-
-        sandbox.close();
-        sandbox.close();
-
-        assertThat(sandbox.mappings()).isEmpty();
     }
 
     private void start(SandboxOptions.Builder options) throws IOException {
