@@ -28,6 +28,8 @@ import java.util.function.LongSupplier;
  * }
  * }</pre>
  *
+ * <p>With a folder the mappings outlive the process; the window, the log and the counts start empty every time.
+ *
  * <p>Safe for use by several threads. Serves up to 32 requests at once on daemon threads, and listens on 127.0.0.1 only.
  * Starting it sets the system property {@code sun.net.httpserver.nodelay}, without which the JDK's server stalls for 40 ms
  * on large bodies; it has no effect in a JVM that has started a server before.
