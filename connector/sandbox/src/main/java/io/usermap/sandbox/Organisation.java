@@ -20,9 +20,9 @@ import org.jspecify.annotations.Nullable;
  * by. What a batch changes is in the journal before it is answered.
  *
  * <p>A batch is decided in this order: no room in the window, 429; a switch refuses one of its mappings, 400; the journal
- * cannot be written, 500; else 200. What is not answered with 200 has stored nothing.
- * Only what is answered with 200 counts towards the window, or also what is answered with 429, by
- * {@link SandboxOptions#throttledCalls()}. A broken request never counts.
+ * cannot be written, 500; else 200. What is not answered with 200 has stored nothing. Only what is answered with 200
+ * counts towards the window, or also what is answered with 429, by {@link SandboxOptions#throttledCalls()}; a broken
+ * request never counts.
  */
 final class Organisation implements AutoCloseable {
     private final SandboxOptions options;
