@@ -5,13 +5,17 @@ import io.usermap.client.AllowanceRules;
 import io.usermap.client.Endpoints;
 import io.usermap.client.InvalidSettingsException;
 import io.usermap.client.Secret;
+import java.time.Instant;
 import java.util.Collection;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.rpc.RpcAddress;
 import org.apache.spark.rpc.RpcEndpointRef;
 import org.apache.spark.rpc.RpcEnv;
 import org.apache.spark.rpc.RpcTimeout;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import scala.concurrent.duration.FiniteDuration;
 import scala.reflect.ClassTag;
 import scala.reflect.ClassTag$;
@@ -24,6 +28,8 @@ import scala.reflect.ClassTag$;
  * notebooks and Connect sessions have several. The coordinator outlives writes and ends with the application.
  */
 final class AllowanceDesk {
+    private static final Logger LOG = LoggerFactory.getLogger(AllowanceDesk.class);
+
     static final ClassTag<Object> ANYTHING = ClassTag$.MODULE$.apply(Object.class);
 
     private static final RpcTimeout SOON =
@@ -48,14 +54,15 @@ final class AllowanceDesk {
     /**
      * The coordinator of that name in this application, set up if there is none yet.
      *
-     * @param seed what earlier processes used of the window
+     * @param start what a new coordinator assumes of the window; one that is there knows better
+     * @param seed what earlier processes used of the window, as they wrote it down
      * @throws InvalidSettingsException if a running write uses other figures
      */
-    static AllowanceDesk open(String name, AllowanceRules rules, AllowanceLog seed) {
+    static AllowanceDesk open(String name, AllowanceRules rules, AllowanceLog start, AllowanceLog seed) {
         RpcEnv rpcEnv = SparkEnv.get().rpcEnv();
         RpcEndpointRef coordinator;
         try {
-            coordinator = rpcEnv.setupEndpoint(name, new AllowanceEndpoint(rpcEnv, name, rules));
+            coordinator = rpcEnv.setupEndpoint(name, new AllowanceEndpoint(rpcEnv, name, rules, start));
         } catch (IllegalArgumentException e) {
             coordinator = rpcEnv.setupEndpointRef(rpcEnv.address(), name);
         }
@@ -65,6 +72,32 @@ final class AllowanceDesk {
             throw new InvalidSettingsException((String) answer[0]);
         }
         return desk;
+    }
+
+    /**
+     * As {@link #open}; empty, with a warning, where the platform keeps the driver's RPC from us. Then one task writes and
+     * coordinates itself.
+     */
+    static Optional<AllowanceDesk> tryOpen(String name, UserMapOptions options, AllowanceLog seed) {
+        try {
+            return Optional.of(open(name, options.allowance(), startOf(options), seed));
+        } catch (InvalidSettingsException e) {
+            throw e;
+        } catch (RuntimeException | LinkageError e) {
+            LOG.warn(
+                    "This platform keeps the driver's RPC from the connector ({}); one task will write, at the full"
+                            + " allowance.",
+                    e.toString());
+            return Optional.empty();
+        }
+    }
+
+    /** What a coordinator without any knowledge assumes of the window. */
+    static AllowanceLog startOf(UserMapOptions options) {
+        return switch (options.startWith()) {
+            case EMPTY -> AllowanceLog.empty();
+            case FULL -> AllowanceLog.full(options.allowance(), Instant.now());
+        };
     }
 
     /** How executors reach the coordinator. */

@@ -22,6 +22,7 @@ import org.apache.spark.rpc.RpcAddress;
 import org.apache.spark.rpc.RpcCallContext;
 import org.apache.spark.rpc.RpcEnv;
 import org.apache.spark.rpc.ThreadSafeRpcEndpoint;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import scala.PartialFunction;
@@ -46,23 +47,30 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
         long lastReport;
     }
 
+    /** A writer that has asked and not left. */
+    private static final class Caller {
+        @Nullable
+        RpcAddress address;
+
+        long reported;
+    }
+
     private record Open(RpcCallContext reply, Writer writer) {}
 
     private final RpcEnv rpcEnv;
     private final ScheduledExecutorService timer;
     private final Map<String, Open> open = new HashMap<>();
-    private final Map<Writer, Long> reported = new HashMap<>();
-    private final Map<Writer, RpcAddress> addresses = new HashMap<>();
+    private final Map<Writer, Caller> callers = new HashMap<>();
     private final Map<String, WriteProgress> progress = new LinkedHashMap<>();
     private AllowanceRules rules;
     private Allowance allowance;
     private long wakeAt = Long.MAX_VALUE;
     private boolean toldThrottled;
 
-    AllowanceEndpoint(RpcEnv rpcEnv, String name, AllowanceRules rules) {
+    AllowanceEndpoint(RpcEnv rpcEnv, String name, AllowanceRules rules, AllowanceLog start) {
         this.rpcEnv = rpcEnv;
         this.rules = rules;
-        this.allowance = new Allowance(rules, AllowanceLog.empty(), Instant.now(), System.nanoTime());
+        this.allowance = new Allowance(rules, start, Instant.now(), System.nanoTime());
         this.timer = Executors.newSingleThreadScheduledExecutor(work -> {
             Thread thread = new Thread(work, name);
             thread.setDaemon(true);
@@ -89,8 +97,8 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     @Override
     public synchronized void onDisconnected(RpcAddress remoteAddress) {
         List<Writer> gone = new ArrayList<>();
-        addresses.forEach((writer, address) -> {
-            if (address.equals(remoteAddress)) {
+        callers.forEach((writer, caller) -> {
+            if (remoteAddress.equals(caller.address)) {
                 gone.add(writer);
             }
         });
@@ -103,7 +111,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
         timer.shutdownNow();
     }
 
-    private synchronized void handle(Object[] message, @org.jspecify.annotations.Nullable RpcCallContext context) {
+    private synchronized void handle(Object[] message, @Nullable RpcCallContext context) {
         switch ((String) message[0]) {
             case AllowanceMessages.ASK -> onAsk(message, context);
             case AllowanceMessages.REPORT -> onReports(message);
@@ -115,7 +123,10 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
             }
             case AllowanceMessages.OPEN -> reply(context, onOpen(message));
             case AllowanceMessages.STOP -> allowance.stop((String) message[1], (String) message[2]);
-            case AllowanceMessages.END -> allowance.end((String) message[1]);
+            case AllowanceMessages.END -> {
+                allowance.end((String) message[1]);
+                callers.keySet().removeIf(writer -> writer.write().equals(message[1]));
+            }
             case AllowanceMessages.LOG ->
                 reply(context, AllowanceMessages.encode(allowance.log(Instant.now(), System.nanoTime())));
             case AllowanceMessages.PROGRESS -> reply(context, onProgress((String[]) message[1]));
@@ -130,32 +141,32 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
         pump();
     }
 
-    private static void reply(@org.jspecify.annotations.Nullable RpcCallContext context, Object answer) {
+    private static void reply(@Nullable RpcCallContext context, Object answer) {
         if (context != null) {
             context.reply(answer);
         }
     }
 
-    private void onAsk(Object[] message, @org.jspecify.annotations.Nullable RpcCallContext context) {
-        onReports(message);
+    private void onAsk(Object[] message, @Nullable RpcCallContext context) {
         Writer writer = AllowanceMessages.writer(message);
+        Caller caller = callers.computeIfAbsent(writer, id -> new Caller());
+        onReports(message);
         String request = AllowanceMessages.request(message);
         if (context != null) {
             open.put(request, new Open(context, writer));
-            if (context.senderAddress() != null) {
-                addresses.put(writer, context.senderAddress());
-            }
+            caller.address = context.senderAddress();
         }
         allowance.ask(request, writer, AllowanceMessages.wanted(message), System.nanoTime());
     }
 
     private void onReports(Object[] message) {
         Writer writer = AllowanceMessages.writer(message);
+        Caller caller = callers.getOrDefault(writer, new Caller());
         for (Report report : AllowanceMessages.reports(message)) {
-            if (report.number() <= reported.getOrDefault(writer, 0L)) {
+            if (report.number() <= caller.reported) {
                 continue;
             }
-            reported.put(writer, report.number());
+            caller.reported = report.number();
             WriteProgress write = progressOf(writer.write());
             write.tallies.put(writer, report.tally());
             write.lastReport = System.nanoTime();
@@ -189,7 +200,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
         Instant now = Instant.now();
         long nanos = System.nanoTime();
         if (!wanted.equals(rules)) {
-            if (!reported.isEmpty() || !addresses.isEmpty() || allowance.waiting() > 0) {
+            if (!callers.isEmpty()) {
                 return new Object[] {
                     "Cannot use an allowance of " + describe(wanted) + ": a write of this application to the same"
                             + " endpoint is running with " + describe(rules)
@@ -251,8 +262,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
 
     private void forget(Writer writer) {
         allowance.leave(writer);
-        reported.remove(writer);
-        addresses.remove(writer);
+        callers.remove(writer);
     }
 
     /** Gives out what can be answered now, and sets the timer for the rest. */
@@ -264,7 +274,8 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
                 write.firstGrant = write.firstGrant == 0 ? System.nanoTime() : write.firstGrant;
             }
             if (question != null) {
-                question.reply().reply(AllowanceMessages.answer(answer, reported.getOrDefault(question.writer(), 0L)));
+                long reported = callers.getOrDefault(question.writer(), new Caller()).reported;
+                question.reply().reply(AllowanceMessages.answer(answer, reported));
             }
         }
         long wake = allowance.nextWake();

@@ -1,10 +1,19 @@
 package io.usermap.spark;
 
 import io.usermap.client.AllowanceLog;
+import io.usermap.client.AllowanceRules;
 import io.usermap.client.Secret;
+import io.usermap.client.Tally;
+import java.time.Duration;
 import java.time.Instant;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -14,10 +23,26 @@ import org.apache.spark.sql.SparkSession;
  * once.
  */
 public final class UserMapRun implements AutoCloseable {
-    private final Map<String, String> options;
+    private static final String REFERENCE = "run:";
 
-    private UserMapRun(Map<String, String> options) {
-        this.options = options;
+    /** Runs that are open in this JVM: the key must reach the write, and may be in no option on the way. */
+    private static final Map<String, UserMapRun> OPEN = new ConcurrentHashMap<>();
+
+    private final String reference = REFERENCE + UUID.randomUUID();
+    private final Map<String, String> options;
+    private final AllowanceRules rules;
+    private final Secret apiKey;
+    private final Optional<AllowanceDesk> desk;
+    private final Set<String> writes = new LinkedHashSet<>();
+    private String cancelled = "";
+
+    private UserMapRun(Map<String, String> options, AllowanceRules rules, Secret apiKey, Optional<AllowanceDesk> desk) {
+        Map<String, String> withReference = new HashMap<>(options);
+        withReference.put(UserMapOptions.API_KEY.key(), reference);
+        this.options = Map.copyOf(withReference);
+        this.rules = rules;
+        this.apiKey = apiKey;
+        this.desk = desk;
     }
 
     /**
@@ -25,14 +50,14 @@ public final class UserMapRun implements AutoCloseable {
      *
      * @param accepted mappings that the service acknowledged
      * @param rejected rows that were not sent or were refused
-     * @param skipped rows that an earlier receipt acknowledges
-     * @param requests requests that were answered or lost
+     * @param skipped rows that needed no sending: equal duplicates, and what an earlier receipt acknowledges
+     * @param requests requests that were sent
      * @param resent mappings that were sent more than once
      * @param throttled answers with status 429
      * @param encodedBytes bytes of all request bodies
      * @param mostInWindow the most mappings that were away at any instant: sent within the last window, or in flight
-     * @param usedShare mappings acknowledged, against what the window would have allowed since the first grant; 0 to 1
-     * @param waitingUntil when the next grant is due, if everybody waits for the allowance
+     * @param usedShare mappings acknowledged, of what the window allowed from the first grant to the last reply; 0 to 1
+     * @param waitingUntil when the next grant is due, if somebody waits for the allowance
      */
     public record Progress(
             long accepted,
@@ -49,14 +74,25 @@ public final class UserMapRun implements AutoCloseable {
     /**
      * Opens a run on the driver and sets up, or joins, the coordinator of this application for the endpoint and key.
      *
+     * @param session the session that will write; its application is the coordinator's
      * @param options options of the data source, without keys
      * @param apiKey the API key itself; it appears in no option, plan or log
      * @param seed what of the window is used up already
      * @throws io.usermap.client.InvalidSettingsException if the options are wrong
      */
     public static UserMapRun open(SparkSession session, Map<String, String> options, Secret apiKey, AllowanceLog seed) {
-        UserMapOptions.of(options);
-        return new UserMapRun(Map.copyOf(options));
+        UserMapOptions parsed = UserMapOptions.of(options);
+        session.sparkContext().assertNotStopped();
+        Optional<AllowanceDesk> desk =
+                AllowanceDesk.tryOpen(AllowanceDesk.nameOf(parsed.endpoints(), apiKey), parsed, seed);
+        UserMapRun run = new UserMapRun(options, parsed.allowance(), apiKey, desk);
+        OPEN.put(run.reference, run);
+        return run;
+    }
+
+    /** The open run that an {@code apiKey} option refers to. */
+    static Optional<UserMapRun> find(String apiKeyText) {
+        return apiKeyText.startsWith(REFERENCE) ? Optional.ofNullable(OPEN.get(apiKeyText)) : Optional.empty();
     }
 
     /** The options to write with: those given at opening, and a reference to this run in place of the key. */
@@ -64,20 +100,65 @@ public final class UserMapRun implements AutoCloseable {
         return options;
     }
 
-    /** What was done so far. */
+    Secret apiKey() {
+        return apiKey;
+    }
+
+    /** A write of this run begins. */
+    synchronized void writes(String writeId) {
+        writes.add(writeId);
+        if (!cancelled.isEmpty()) {
+            desk.ifPresent(known -> known.stop(writeId, cancelled));
+        }
+    }
+
+    /** What was done so far; all zero where the platform has no coordinator on the driver. */
     public Progress progress() {
-        return new Progress(0, 0, 0, 0, 0, 0, 0, 0, 0, Optional.empty());
+        List<String> known;
+        synchronized (this) {
+            known = List.copyOf(writes);
+        }
+        long[] figures = desk.map(coordinator -> coordinator.progress(known)).orElse(new long[0]);
+        if (figures.length == 0) {
+            return new Progress(0, 0, 0, 0, 0, 0, 0, 0, 0, Optional.empty());
+        }
+        Tally tally = Tally.of(figures, 0);
+        int behind = tally.figures().length;
+        double windows = (double) figures[behind + 1] / rules.window().toNanos();
+        long waitNanos = figures[behind + 2];
+        return new Progress(
+                tally.accepted(),
+                tally.rejected(),
+                tally.skipped(),
+                tally.requests(),
+                tally.resent(),
+                tally.throttled(),
+                tally.bytes(),
+                (int) figures[behind],
+                Math.min(1, tally.accepted() / (rules.mappingsPerWindow() * (windows + 1))),
+                waitNanos < 0 ? Optional.empty() : Optional.of(Instant.now().plus(Duration.ofNanos(waitNanos))));
     }
 
     /** What of the window is used up now, permits in flight included, for the next run's seed. */
     public AllowanceLog allowanceLog() {
-        return AllowanceLog.empty();
+        return desk.map(AllowanceDesk::log).orElse(AllowanceLog.empty());
     }
 
     /** Stops the run's writes: no more grants; requests in flight are answered and receipted. Idempotent. */
-    public void cancel(String reason) {}
+    public synchronized void cancel(String reason) {
+        cancelled = reason;
+        desk.ifPresent(known -> writes.forEach(write -> known.stop(write, reason)));
+    }
 
     /** Forgets the run's key; the coordinator and its window outlive the run, within the application. */
     @Override
-    public void close() {}
+    public void close() {
+        OPEN.remove(reference);
+    }
+
+    @Override
+    public String toString() {
+        return "UserMapRun[" + rules.mappingsPerWindow() + " mappings in "
+                + rules.window().toSeconds() + " s]";
+    }
 }

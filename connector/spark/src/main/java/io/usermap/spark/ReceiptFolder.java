@@ -1,0 +1,181 @@
+package io.usermap.spark;
+
+import io.usermap.client.Mapping;
+import io.usermap.spark.Receipt.Outcome;
+import java.io.BufferedOutputStream;
+import java.io.BufferedReader;
+import java.io.Closeable;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Consumer;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The receipts of one writer on a Hadoop filesystem: those of earlier attempts and runs to read, its own to write.
+ *
+ * <p>A file is written once and closed soon, because on most filesystems nothing of it can be seen before: after each
+ * request in burst, every 10 s while slices are spaced evenly. Its name says write, partition and attempt. Whole lines
+ * count, a torn last line does not. For reading, only the least and the greatest id of each file stay in memory; a batch
+ * is compared with the files whose range it meets. Not thread-safe.
+ */
+final class ReceiptFolder implements Closeable {
+    private static final String SUFFIX = ".jsonl";
+    private static final long SMOOTH_FILE_NANOS = Duration.ofSeconds(10).toNanos();
+    private static final int BUFFER = 64 * 1024;
+
+    private record Range(Path file, String least, String greatest) {}
+
+    private final FileSystem files;
+    private final Path folder;
+    private final String stem;
+    private final List<Range> earlier;
+    private @Nullable OutputStream out;
+    private long openedAt;
+    private int written;
+
+    private ReceiptFolder(FileSystem files, Path folder, String stem, List<Range> earlier) {
+        this.files = files;
+        this.folder = folder;
+        this.stem = stem;
+        this.earlier = earlier;
+    }
+
+    /**
+     * Opens the folder for one attempt of a partition and looks through what is there.
+     *
+     * @param partitions how many partitions the write has; files of as many hold this partition's ids in its own files
+     */
+    static ReceiptFolder open(
+            Configuration hadoop, String path, String write, int partition, int partitions, long attempt)
+            throws IOException {
+        Path folder = new Path(path);
+        FileSystem files = folder.getFileSystem(hadoop);
+        files.mkdirs(folder);
+        String place = "part-%05d-of-%05d-".formatted(partition, partitions);
+        String sameLayout = "-of-%05d-".formatted(partitions);
+        List<Range> earlier = new ArrayList<>();
+        for (FileStatus file : list(files, folder)) {
+            String name = file.getPath().getName();
+            boolean anothers = name.contains(sameLayout) && !name.startsWith(place);
+            if (name.endsWith(SUFFIX) && !anothers) {
+                range(files, file.getPath()).ifPresent(earlier::add);
+            }
+        }
+        return new ReceiptFolder(files, folder, place + write + "-" + attempt, earlier);
+    }
+
+    private static FileStatus[] list(FileSystem files, Path folder) throws IOException {
+        try {
+            return files.listStatus(folder);
+        } catch (FileNotFoundException e) {
+            return new FileStatus[0];
+        }
+    }
+
+    /** Whether there is anything to compare with. */
+    boolean hasEarlier() {
+        return !earlier.isEmpty();
+    }
+
+    /** Those of {@code mappings} whose newest receipt acknowledges just what they ask for. */
+    Set<Mapping> acknowledged(List<Mapping> mappings) throws IOException {
+        Map<String, Mapping> wanted = new HashMap<>();
+        String least = mappings.get(0).userId();
+        String greatest = least;
+        for (Mapping mapping : mappings) {
+            wanted.put(mapping.userId(), mapping);
+            least = mapping.userId().compareTo(least) < 0 ? mapping.userId() : least;
+            greatest = mapping.userId().compareTo(greatest) > 0 ? mapping.userId() : greatest;
+        }
+        Map<String, Receipt> newest = new HashMap<>();
+        for (Range range : earlier) {
+            if (range.least().compareTo(greatest) <= 0 && range.greatest().compareTo(least) >= 0) {
+                read(files, range.file(), receipt -> {
+                    if (receipt.outcome() == Outcome.ACCEPTED && wanted.containsKey(receipt.userId())) {
+                        newest.merge(receipt.userId(), receipt, (a, b) -> a.at().isAfter(b.at()) ? a : b);
+                    }
+                });
+            }
+        }
+        Set<Mapping> acknowledged = new HashSet<>();
+        newest.forEach((id, receipt) -> {
+            Mapping mapping = wanted.get(id);
+            if (mapping != null && receipt.isFor(mapping)) {
+                acknowledged.add(mapping);
+            }
+        });
+        return acknowledged;
+    }
+
+    /** Appends a receipt to the file at hand. */
+    void add(Receipt receipt, @Nullable String reason, @Nullable String request, int attempt) throws IOException {
+        OutputStream file = out;
+        if (file == null) {
+            Path path = new Path(folder, "%s-%06d%s".formatted(stem, written++, SUFFIX));
+            file = new BufferedOutputStream(files.create(path, false), BUFFER);
+            out = file;
+            openedAt = System.nanoTime();
+        }
+        receipt.write(file, reason, request, attempt);
+    }
+
+    /** Makes what was added visible: now, or within 10 s where requests are small and many. */
+    void publish(Pace pace) throws IOException {
+        if (pace == Pace.EVERY_REQUEST || System.nanoTime() - openedAt >= SMOOTH_FILE_NANOS) {
+            close();
+        }
+    }
+
+    /** How often a file is closed. */
+    enum Pace {
+        /** After each request. */
+        EVERY_REQUEST,
+        /** Every 10 s. */
+        SOON
+    }
+
+    @Override
+    public void close() throws IOException {
+        OutputStream file = out;
+        out = null;
+        if (file != null) {
+            file.close();
+        }
+    }
+
+    private static Optional<Range> range(FileSystem files, Path file) throws IOException {
+        String[] ends = new String[2];
+        read(files, file, receipt -> {
+            String id = receipt.userId();
+            if (receipt.outcome() == Outcome.ACCEPTED && id != null) {
+                ends[0] = ends[0] == null || id.compareTo(ends[0]) < 0 ? id : ends[0];
+                ends[1] = ends[1] == null || id.compareTo(ends[1]) > 0 ? id : ends[1];
+            }
+        });
+        return ends[0] == null ? Optional.empty() : Optional.of(new Range(file, ends[0], ends[1]));
+    }
+
+    private static void read(FileSystem files, Path file, Consumer<Receipt> each) throws IOException {
+        try (BufferedReader lines =
+                new BufferedReader(new InputStreamReader(files.open(file), StandardCharsets.UTF_8), BUFFER)) {
+            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                Receipt.read(line).ifPresent(each);
+            }
+        }
+    }
+}

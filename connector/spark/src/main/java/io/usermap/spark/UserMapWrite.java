@@ -1,0 +1,219 @@
+package io.usermap.spark;
+
+import io.usermap.client.AllowanceLog;
+import io.usermap.client.RejectReason;
+import io.usermap.client.Secret;
+import io.usermap.client.ServiceException;
+import io.usermap.client.Tally;
+import io.usermap.spark.UserMapDataWriter.Message;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Collectors;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.connector.distributions.Distribution;
+import org.apache.spark.sql.connector.distributions.Distributions;
+import org.apache.spark.sql.connector.expressions.Expression;
+import org.apache.spark.sql.connector.expressions.Expressions;
+import org.apache.spark.sql.connector.expressions.SortDirection;
+import org.apache.spark.sql.connector.expressions.SortOrder;
+import org.apache.spark.sql.connector.metric.CustomMetric;
+import org.apache.spark.sql.connector.write.BatchWrite;
+import org.apache.spark.sql.connector.write.DataWriterFactory;
+import org.apache.spark.sql.connector.write.PhysicalWriteInfo;
+import org.apache.spark.sql.connector.write.RequiresDistributionAndOrdering;
+import org.apache.spark.sql.connector.write.WriterCommitMessage;
+import org.apache.spark.sql.connector.write.streaming.StreamingDataWriterFactory;
+import org.apache.spark.sql.connector.write.streaming.StreamingWrite;
+import org.apache.spark.util.SerializableConfiguration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The whole life of a write on the driver: how rows are laid out, who coordinates, what the end is.
+ *
+ * <p>Every id is in one partition and rows are sorted by it, so that duplicates are adjacent and a repeated attempt meets
+ * the same rows. What writers could not do is thrown here, once.
+ */
+final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite, StreamingWrite {
+    private static final Logger LOG = LoggerFactory.getLogger(UserMapWrite.class);
+
+    /** Where there is no coordinator: what the last write of each allowance left behind, for the next one to start with. */
+    private static final Map<String, AllowanceLog> USED_IN_TASKS = new ConcurrentHashMap<>();
+
+    private final SparkSession session;
+    private final String writeId;
+    private final UserMapOptions options;
+    private final MappingColumns columns;
+    private final Secret apiKey;
+    private final String allowanceName;
+    private final AllowanceLines lines;
+    private final Optional<AllowanceDesk> desk;
+    private final Optional<UserMapRun> run;
+
+    UserMapWrite(
+            SparkSession session,
+            String writeId,
+            UserMapOptions options,
+            MappingColumns columns,
+            Secret apiKey,
+            Optional<UserMapRun> run) {
+        this.session = session;
+        this.writeId = writeId;
+        this.options = options;
+        this.columns = columns;
+        this.apiKey = apiKey;
+        this.run = run;
+        this.allowanceName = AllowanceDesk.nameOf(options.endpoints(), apiKey);
+        this.desk = AllowanceDesk.tryOpen(allowanceName, options, AllowanceLog.empty());
+        this.lines = desk.isPresent()
+                ? desk.get().lines()
+                : new AllowanceLines.InTask(
+                        options.allowance(), USED_IN_TASKS.getOrDefault(allowanceName, AllowanceDesk.startOf(options)));
+        run.ifPresent(known -> known.writes(writeId));
+    }
+
+    /** The id of one epoch of a streaming write. */
+    static String idOfEpoch(String writeId, long epoch) {
+        return writeId + "-" + epoch;
+    }
+
+    @Override
+    public String description() {
+        return UserMapSource.NAME + " " + options.endpoints().write();
+    }
+
+    @Override
+    public Distribution requiredDistribution() {
+        return Distributions.clustered(new Expression[] {Expressions.column(MappingColumns.USER_ID)});
+    }
+
+    @Override
+    public SortOrder[] requiredOrdering() {
+        return new SortOrder[] {Expressions.sort(Expressions.column(MappingColumns.USER_ID), SortDirection.ASCENDING)};
+    }
+
+    @Override
+    public int requiredNumPartitions() {
+        // Without a coordinator only one task may send.
+        return desk.isPresent() ? options.writers(session.sparkContext().defaultParallelism()) : 1;
+    }
+
+    @Override
+    public BatchWrite toBatch() {
+        return this;
+    }
+
+    @Override
+    public StreamingWrite toStreaming() {
+        return this;
+    }
+
+    @Override
+    public CustomMetric[] supportedCustomMetrics() {
+        return UserMapMetrics.all();
+    }
+
+    @Override
+    public DataWriterFactory createBatchWriterFactory(PhysicalWriteInfo info) {
+        return factory(info);
+    }
+
+    @Override
+    public StreamingDataWriterFactory createStreamingWriterFactory(PhysicalWriteInfo info) {
+        return factory(info);
+    }
+
+    private UserMapWriterFactory factory(PhysicalWriteInfo info) {
+        return new UserMapWriterFactory(
+                writeId,
+                columns,
+                options,
+                apiKey,
+                lines,
+                allowanceName,
+                info.numPartitions(),
+                new SerializableConfiguration(session.sparkContext().hadoopConfiguration()));
+    }
+
+    /** Two attempts of a partition must not both be told to go ahead, which the allowance sees to itself. */
+    @Override
+    public boolean useCommitCoordinator() {
+        return false;
+    }
+
+    @Override
+    public void commit(WriterCommitMessage[] messages) {
+        finish(writeId, messages);
+    }
+
+    @Override
+    public void commit(long epochId, WriterCommitMessage[] messages) {
+        finish(idOfEpoch(writeId, epochId), messages);
+    }
+
+    @Override
+    public void abort(WriterCommitMessage[] messages) {
+        end(writeId, messages);
+    }
+
+    @Override
+    public void abort(long epochId, WriterCommitMessage[] messages) {
+        end(idOfEpoch(writeId, epochId), messages);
+    }
+
+    private void finish(String id, WriterCommitMessage[] messages) {
+        end(id, messages);
+        Tally tally = Tally.NONE;
+        Map<RejectReason, Long> rejected = new TreeMap<>();
+        Message failed = null;
+        for (WriterCommitMessage message : messages) {
+            if (message instanceof Message partition) {
+                tally = tally.plus(partition.tally());
+                partition.rejected().forEach((reason, rows) -> rejected.merge(reason, rows, Long::sum));
+                // The partition that stopped the write says why; the others only that they were stopped.
+                boolean says = failed == null || partition.failure() != null;
+                failed = !partition.problem().isEmpty() && says ? partition : failed;
+            }
+        }
+        String rejections = rejected.entrySet().stream()
+                .map(entry -> entry.getValue() + " " + entry.getKey().code())
+                .collect(Collectors.joining(", ", rejected.isEmpty() ? "" : " (", rejected.isEmpty() ? "" : ")"));
+        LOG.info(
+                "Wrote to {}: {} mapped, {} unmapped, {} rejected{}, {} skipped, in {} requests, {} of them throttled.",
+                options.endpoints().write(),
+                tally.mapped(),
+                tally.unmapped(),
+                tally.rejected(),
+                rejections,
+                tally.skipped(),
+                tally.requests(),
+                tally.throttled());
+        if (failed != null) {
+            String summary = failed.problem() + " Before that, " + tally.accepted() + " mappings were accepted.";
+            ServiceException cause = failed.failure();
+            throw cause == null
+                    ? new ServiceException(summary, 0, false)
+                    : new ServiceException(summary, cause.status(), cause.retryable());
+        }
+    }
+
+    private void end(String id, WriterCommitMessage[] messages) {
+        desk.ifPresent(known -> known.end(id));
+        if (desk.isEmpty()) {
+            Arrays.stream(messages)
+                    .filter(Objects::nonNull)
+                    .map(message -> ((Message) message).used())
+                    .forEach(used -> USED_IN_TASKS.put(allowanceName, used));
+        }
+        run.ifPresent(known -> known.writes(id));
+    }
+
+    @Override
+    public String toString() {
+        return description();
+    }
+}

@@ -1,0 +1,71 @@
+package io.usermap.spark;
+
+import io.usermap.client.Secret;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.connector.write.DataWriter;
+import org.apache.spark.sql.connector.write.DataWriterFactory;
+import org.apache.spark.sql.connector.write.streaming.StreamingDataWriterFactory;
+import org.apache.spark.util.SerializableConfiguration;
+
+/**
+ * All that executors need to write: travels inside the task, where no log and no plan shows it.
+ *
+ * @param writeId the write's id, in receipts and request ids
+ * @param columns where the fields of a mapping stand
+ * @param options the options, without keys
+ * @param apiKey the key itself
+ * @param lines how writers reach the coordinator
+ * @param allowanceName the allowance's name, without the key
+ * @param partitions how many partitions the write has
+ * @param configuration Hadoop's, for the receipts
+ */
+record UserMapWriterFactory(
+        String writeId,
+        MappingColumns columns,
+        UserMapOptions options,
+        Secret apiKey,
+        AllowanceLines lines,
+        String allowanceName,
+        int partitions,
+        SerializableConfiguration configuration)
+        implements DataWriterFactory, StreamingDataWriterFactory {
+
+    @Override
+    public DataWriter<InternalRow> createWriter(int partitionId, long taskId) {
+        return open(this, partitionId, taskId);
+    }
+
+    @Override
+    public DataWriter<InternalRow> createWriter(int partitionId, long taskId, long epochId) {
+        UserMapWriterFactory ofEpoch = new UserMapWriterFactory(
+                UserMapWrite.idOfEpoch(writeId, epochId),
+                columns,
+                options,
+                apiKey,
+                lines,
+                allowanceName,
+                partitions,
+                configuration);
+        return open(ofEpoch, partitionId, taskId);
+    }
+
+    private static DataWriter<InternalRow> open(UserMapWriterFactory plan, int partitionId, long taskId) {
+        try {
+            return new UserMapDataWriter(plan, partitionId, taskId);
+        } catch (IOException e) {
+            throw new UncheckedIOException("Cannot use the folder of option 'receiptsPath': " + e.getMessage(), e);
+        }
+    }
+
+    Configuration hadoop() {
+        return configuration.value();
+    }
+
+    @Override
+    public String toString() {
+        return "UserMapWriterFactory[" + options + "]";
+    }
+}
