@@ -93,8 +93,12 @@ public record IdRules(int minIdLength) implements Serializable {
         return id.length() <= 36 && PLACEHOLDERS.contains(id.toLowerCase(Locale.ROOT));
     }
 
+    /** Whatever some language's trim removes: Java leaves out the next-line character and the byte order mark. */
     private static boolean isBlank(int codePoint) {
-        return Character.isWhitespace(codePoint) || Character.isSpaceChar(codePoint);
+        return Character.isWhitespace(codePoint)
+                || Character.isSpaceChar(codePoint)
+                || codePoint == 0x85
+                || codePoint == 0xFEFF;
     }
 
     private static boolean hasLoneSurrogate(String id) {
