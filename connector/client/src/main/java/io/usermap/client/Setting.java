@@ -41,7 +41,9 @@ public record Setting<T>(String key, ValueType<T> type, Optional<String> default
         try {
             return type.parse().apply(text);
         } catch (IllegalArgumentException e) {
-            String shown = isSecret() ? "its value" : "'" + text + "'";
+            // A URL may hold a password before its host.
+            boolean quotable = !isSecret() && !(type.equals(ValueType.URL) && text.contains("@"));
+            String shown = quotable ? "'" + text + "'" : "its value";
             throw new InvalidSettingsException(
                     "Cannot parse " + noun + " '" + key + "': " + shown + " " + requireNonNull(e.getMessage()));
         }
