@@ -89,7 +89,8 @@ public record ValueType<T>(String name, Function<String, T> parse) {
         return new ValueType<>("number", text -> {
             double number;
             try {
-                number = Double.parseDouble(text.strip());
+                // Not Double.parseDouble, which takes 50d, 0x1p3 and NaN.
+                number = new BigDecimal(text.strip()).doubleValue();
             } catch (NumberFormatException e) {
                 throw new IllegalArgumentException("is not a number. " + range, e);
             }
