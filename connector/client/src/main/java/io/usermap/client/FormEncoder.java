@@ -11,11 +11,6 @@ import java.util.Arrays;
  * so a {@code +} in an e-mail address arrives as a plus. Not thread-safe.
  */
 final class FormEncoder {
-    private static final byte[] OPEN_USER = encoded("{\"user_id\":\"");
-    private static final byte[] OPEN_GLOBAL = encoded("\",\"global_user_id\":\"");
-    private static final byte[] CLOSE_MAP = encoded("\"}");
-    private static final byte[] CLOSE_UNMAP = encoded("\",\"unmap\":true}");
-
     /** Marks a character that JSON escapes or that is not ASCII; others hold the length of their encoding, 1 or 3. */
     private static final byte SPECIAL = 0;
 
@@ -31,6 +26,12 @@ final class FormEncoder {
             LENGTH[plain] = 1;
         }
     }
+
+    // Encoded with the tables above, which must be there first.
+    private static final byte[] OPEN_USER = encoded("{\"user_id\":\"");
+    private static final byte[] OPEN_GLOBAL = encoded("\",\"global_user_id\":\"");
+    private static final byte[] CLOSE_MAP = encoded("\"}");
+    private static final byte[] CLOSE_UNMAP = encoded("\",\"unmap\":true}");
 
     private byte[] bytes = new byte[16 * 1024];
     private int length;
