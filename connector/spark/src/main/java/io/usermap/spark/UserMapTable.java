@@ -51,8 +51,13 @@ final class UserMapTable implements SupportsWrite {
 
     @Override
     public WriteBuilder newWriteBuilder(LogicalWriteInfo info) {
-        Map<String, String> texts = new HashMap<>(defaults);
-        texts.putAll(info.options());
+        // With the keys as the user spelled them, for errors.
+        Map<String, String> texts = new HashMap<>(info.options().asCaseSensitiveMap());
+        defaults.asCaseSensitiveMap().forEach((key, text) -> {
+            if (!info.options().containsKey(key)) {
+                texts.put(key, text);
+            }
+        });
         UserMapOptions options = UserMapOptions.of(texts);
         MappingColumns columns = MappingColumns.of(info.schema(), options);
         return new WriteBuilder() {

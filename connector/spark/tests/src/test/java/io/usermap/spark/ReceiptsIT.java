@@ -1,0 +1,154 @@
+package io.usermap.spark;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.usermap.client.AllowanceLog;
+import io.usermap.client.Secret;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.catalyst.expressions.GenericInternalRow;
+import org.apache.spark.sql.connector.write.DataWriter;
+import org.apache.spark.unsafe.types.UTF8String;
+import org.apache.spark.util.SerializableConfiguration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Receipts: one line a row, and what they acknowledge is not sent again. */
+class ReceiptsIT extends SparkCase {
+    @TempDir
+    Path folder;
+
+    @Test
+    void everyRowEndsWithAReceipt() {
+        write(
+                rows(
+                        map("ann@shop", "ann@global"),
+                        map("ann@shop", "ann@global"),
+                        unmap("bob@shop"),
+                        map("eve", "eve@global"),
+                        map("tom@shop", "tom@global"),
+                        map("tom@shop", "tim@global")),
+                recording("onConflict", "reject"));
+
+        assertThat(outcomes())
+                .containsExactlyInAnyOrder(
+                        "ann@shop accepted null",
+                        "ann@shop skipped duplicate",
+                        "bob@shop accepted null",
+                        "eve rejected too_short",
+                        "tom@shop rejected conflict",
+                        "tom@shop rejected conflict");
+        assertThat(sandbox.mappings()).containsOnlyKeys("ann@shop");
+    }
+
+    @Test
+    void theNextWriteSendsOnlyWhatIsNotAcknowledged() {
+        write(manyRows(300), recording());
+        sandbox.clearRequests();
+        write(manyRows(310), recording());
+
+        assertThat(sandbox.requests().stream().mapToInt(request -> request.mappings().size()).sum())
+                .isEqualTo(10);
+    }
+
+    @Test
+    void anotherNumberOfWritersFindsTheReceiptsToo() {
+        write(manyRows(300), recording("writers", "3"));
+        sandbox.clearRequests();
+        write(manyRows(300), recording("writers", "2"));
+
+        assertThat(sandbox.requests()).isEmpty();
+    }
+
+    @Test
+    void aChangedTargetIsSentAlthoughTheUserHasAReceipt() {
+        write(rows(map("ann@shop", "ann@global")), recording());
+        write(rows(map("ann@shop", "bob@global")), recording());
+        write(rows(map("ann@shop", "ann@global")), recording());
+
+        assertThat(sandbox.counts().mapped()).isEqualTo(3);
+        assertThat(sandbox.mappings()).containsEntry("ann@shop", "ann@global");
+    }
+
+    @Test
+    void aTornLastLineDoesNotCount() throws IOException {
+        write(rows(map("ann@shop", "ann@global")), recording());
+        Path file = files().get(0);
+        String line = Files.readString(file);
+        Files.delete(file.resolveSibling("." + file.getFileName() + ".crc"));
+        Files.writeString(file, line.substring(0, line.length() / 2), StandardOpenOption.TRUNCATE_EXISTING);
+        write(rows(map("ann@shop", "ann@global")), recording());
+
+        assertThat(sandbox.counts().mapped()).isEqualTo(2);
+    }
+
+    @Test
+    void aLaterAttemptOfAPartitionSkipsWhatTheEarlierOneSent() throws IOException {
+        UserMapOptions options = UserMapOptions.of(recording("maxBatchRows", "10"));
+        Secret key = Secret.of("key-of-tests");
+        String name = AllowanceDesk.nameOf(options.endpoints(), key);
+        AllowanceDesk desk =
+                AllowanceDesk.open(name, options.allowance(), AllowanceLog.empty(), AllowanceLog.empty());
+        UserMapWriterFactory factory = new UserMapWriterFactory(
+                "write-1",
+                new MappingColumns(0, 1, -1),
+                options,
+                key,
+                desk.lines(),
+                name,
+                1,
+                new SerializableConfiguration(spark.sparkContext().hadoopConfiguration()));
+
+        // Twenty-five rows in batches of ten: the attempt breaks off with two batches sent and five rows gathered.
+        DataWriter<InternalRow> first = factory.createWriter(0, 1);
+        for (int i = 0; i < 25; i++) {
+            first.write(row(i));
+        }
+        first.abort();
+        DataWriter<InternalRow> second = factory.createWriter(0, 2);
+        for (int i = 0; i < 25; i++) {
+            second.write(row(i));
+        }
+        second.commit();
+        second.close();
+
+        assertThat(sandbox.mappings()).hasSize(25);
+        assertThat(sandbox.counts().mapped()).as("none sent twice").isEqualTo(25);
+    }
+
+    private static InternalRow row(int number) {
+        return new GenericInternalRow(new Object[] {
+            UTF8String.fromString("user-%03d".formatted(number)), UTF8String.fromString("global-user")
+        });
+    }
+
+    private Map<String, String> recording(String... more) {
+        Map<String, String> options = options(more);
+        options.put("receiptsPath", folder.resolve("receipts").toString());
+        options.put("onRejected", "record");
+        return options;
+    }
+
+    private List<String> outcomes() {
+        return spark.read().json(folder.resolve("receipts").toString()).select("user_id", "outcome", "reason")
+                .collectAsList()
+                .stream()
+                .map(row -> row.getString(0) + " " + row.getString(1) + " " + row.getString(2))
+                .toList();
+    }
+
+    private List<Path> files() {
+        try (Stream<Path> files = Files.list(folder.resolve("receipts"))) {
+            return files.filter(file -> file.toString().endsWith(".jsonl")).toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
