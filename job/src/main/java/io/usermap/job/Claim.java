@@ -1,0 +1,96 @@
+package io.usermap.job;
+
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+
+/**
+ * The right to send from a ledger, held by one run at a time.
+ *
+ * <p>Written first, then looked around: of two that begin together at least one sees the other. A claim is alive while its
+ * text changes; that is watched for one term, so no two clocks are compared. Of claims that meet alive, each withdraws.
+ * Only create, read, list and delete are asked of the filesystem. Thread-safe.
+ */
+final class Claim implements AutoCloseable {
+    private static final String ENDING = ".claim";
+    private static final int LOOKS_PER_TERM = 20;
+
+    /** How to let time pass; a test does not wait for it. */
+    interface Pause {
+        void pause(Duration duration) throws InterruptedException;
+    }
+
+    private final LedgerFolder claims;
+    private final String name;
+    private final AtomicLong beats = new AtomicLong();
+
+    private Claim(LedgerFolder claims, String run) {
+        this.claims = claims;
+        this.name = run + ENDING;
+    }
+
+    /**
+     * Takes the claim; blocks for one term if there is a claim that may be dead.
+     *
+     * @param run the run that claims
+     * @param tell takes a sentence about the wait
+     * @throws StoppedException if another run is alive
+     */
+    static Claim take(LedgerFolder claims, String run, Duration term, Pause pause, Consumer<String> tell) {
+        Claim claim = new Claim(claims, run);
+        claim.beat();
+        Map<String, String> others = claim.others();
+        if (!others.isEmpty()) {
+            String other = others.keySet().iterator().next().replace(ENDING, "");
+            tell.accept("run " + other + " holds this ledger; waiting up to " + Phrases.duration(term)
+                    + " for a sign of life before taking over");
+            claim.watch(others, term, pause, other);
+            others.keySet().forEach(claims::delete);
+        }
+        return claim;
+    }
+
+    private void watch(Map<String, String> others, Duration term, Pause pause, String other) {
+        try {
+            for (int look = 0; look < LOOKS_PER_TERM; look++) {
+                pause.pause(term.dividedBy(LOOKS_PER_TERM));
+                beat();
+                Map<String, String> now = others();
+                if (now.isEmpty()) {
+                    return;
+                }
+                if (now.entrySet().stream()
+                        .anyMatch(entry -> !entry.getValue().equals(others.get(entry.getKey())))) {
+                    close();
+                    throw StoppedException.failed("Cannot apply: run " + other
+                            + " is at work in this ledger right now. Wait for its end, then apply again.");
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            close();
+            throw StoppedException.failed("Cannot apply: the wait for run " + other + " was interrupted. Apply again.", e);
+        }
+    }
+
+    private Map<String, String> others() {
+        return claims.names().stream()
+                .filter(other -> other.endsWith(ENDING) && !other.equals(name))
+                .collect(Collectors.toMap(
+                        other -> other, other -> claims.read(other).orElse("")));
+    }
+
+    /** Shows that the holder is alive. */
+    void beat() {
+        claims.write(name, Instant.now() + " " + beats.incrementAndGet());
+    }
+
+    /** Gives the claim back. */
+    @Override
+    public void close() {
+        claims.delete(name);
+    }
+}

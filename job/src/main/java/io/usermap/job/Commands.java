@@ -1,0 +1,191 @@
+package io.usermap.job;
+
+import io.usermap.sandbox.SandboxCommand;
+import java.io.PrintStream;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ParentCommand;
+import picocli.CommandLine.Unmatched;
+
+/** The command line: each command's flags, in the words that scripts use, and the call that each of them makes. */
+@Command(
+        name = "usermap",
+        description = "Brings identity-resolution output to Amplitude's User Mapping API, as few mappings as possible.",
+        mixinStandardHelpOptions = true,
+        versionProvider = Main.Version.class,
+        subcommands = {
+            Commands.PlanCommand.class,
+            Commands.ApplyCommand.class,
+            Commands.LookupCommand.class,
+            Commands.ServeSandbox.class
+        })
+final class Commands implements Callable<Integer> {
+    private final PrintStream out;
+    private final PrintStream err;
+
+    Commands(PrintStream out, PrintStream err) {
+        this.out = out;
+        this.err = err;
+    }
+
+    @Override
+    public Integer call() {
+        err.println("Cannot run usermap: it was given no command. Use plan, apply, lookup or sandbox; --help tells more.");
+        return ExitCode.CONFIGURATION;
+    }
+
+    private Console console(Flags flags) {
+        return flags.console(out, err);
+    }
+
+    /** {@code usermap plan}. */
+    @Command(
+            name = "plan",
+            description = "Shows what would change and saves it; sends nothing.",
+            mixinStandardHelpOptions = true,
+            versionProvider = Main.Version.class,
+            exitCodeListHeading = "Exit codes:%n",
+            exitCodeList = {
+                "0:planned", "1:error", "2:changes are pending (--detailed-exitcode)", "4:a guard would stop it", "6:configuration"
+            })
+    static final class PlanCommand implements Callable<Integer> {
+        @ParentCommand
+        private @Nullable Commands parent;
+
+        @Mixin
+        private Flags flags = new Flags();
+
+        @Option(names = "--detailed-exitcode", description = "Exit with 2 if something would change.")
+        private boolean detailedExitCode;
+
+        @Option(names = "--format", paramLabel = "text|json", description = "Form of the plan on standard output.")
+        private Flags.LogFormat format = Flags.LogFormat.TEXT;
+
+        @Override
+        public Integer call() {
+            Console console = of(parent).console(flags);
+            return new Job("plan", flags, console).plan(detailedExitCode, format == Flags.LogFormat.JSON);
+        }
+    }
+
+    /** {@code usermap apply}. */
+    @Command(
+            name = "apply",
+            description = "Carries out a saved plan, or plans and applies; finishes an interrupted run first.",
+            mixinStandardHelpOptions = true,
+            versionProvider = Main.Version.class,
+            exitCodeListHeading = "Exit codes:%n",
+            exitCodeList = {
+                "0:done, or nothing to do",
+                "1:error; apply again to resume",
+                "3:done, but too many rows were rejected",
+                "4:a guard stopped it",
+                "5:the plan is stale",
+                "6:configuration or credentials"
+            })
+    static final class ApplyCommand implements Callable<Integer> {
+        @ParentCommand
+        private @Nullable Commands parent;
+
+        @Mixin
+        private Flags flags = new Flags();
+
+        @Parameters(arity = "0..1", paramLabel = "PLAN", description = "A run id or the path of a saved plan.")
+        private @Nullable String plan;
+
+        @Option(names = "--dry-run", description = "Plan, judge and tell, but send nothing.")
+        private boolean dryRun;
+
+        @Option(
+                names = "--allow",
+                paramLabel = "GUARD",
+                description = "Lift a guard for this run; may be given again.")
+        private List<String> allow = new ArrayList<>();
+
+        @Override
+        public Integer call() {
+            Console console = of(parent).console(flags);
+            for (String guard : allow) {
+                if (!Guards.NAMES.contains(guard)) {
+                    console.error("Cannot allow '" + guard + "': there is no guard of that name. Use one of "
+                            + String.join(", ", new TreeSet<>(Guards.NAMES)) + ".");
+                    return ExitCode.CONFIGURATION;
+                }
+            }
+            return new Job("apply", flags, console).apply(Optional.ofNullable(plan), dryRun, Set.copyOf(allow));
+        }
+    }
+
+    /** {@code usermap lookup}. */
+    @Command(
+            name = "lookup",
+            description = "Tells the mappings of given ids, as the service has them.",
+            mixinStandardHelpOptions = true,
+            versionProvider = Main.Version.class)
+    static final class LookupCommand implements Callable<Integer> {
+        @ParentCommand
+        private @Nullable Commands parent;
+
+        @Mixin
+        private Flags flags = new Flags();
+
+        @Parameters(arity = "1..*", paramLabel = "ID", description = "User ids.")
+        private List<String> ids = new ArrayList<>();
+
+        @Override
+        public Integer call() {
+            return new Lookup(flags, of(parent).console(flags)).tell(ids);
+        }
+    }
+
+    /** {@code usermap sandbox}; its flags are the sandbox's own. */
+    @Command(name = "sandbox", description = "Serves the API on localhost, for any client; --help tells its flags.")
+    static final class ServeSandbox implements Callable<Integer> {
+        @ParentCommand
+        private @Nullable Commands parent;
+
+        @Unmatched
+        private List<String> given = new ArrayList<>();
+
+        @Override
+        public Integer call() {
+            Commands commands = of(parent);
+            return SandboxCommand.run(given.toArray(String[]::new), commands.out, commands.err);
+        }
+    }
+
+    private static Commands of(@Nullable Commands parent) {
+        if (parent == null) {
+            throw new IllegalStateException("picocli sets the parent before it calls a command");
+        }
+        return parent;
+    }
+
+    /** A parser for these commands. */
+    static CommandLine parser(PrintStream out, PrintStream err) {
+        CommandLine parser = new CommandLine(new Commands(out, err))
+                .setOut(new java.io.PrintWriter(out, true, java.nio.charset.StandardCharsets.UTF_8))
+                .setErr(new java.io.PrintWriter(err, true, java.nio.charset.StandardCharsets.UTF_8))
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setUsageHelpWidth(110);
+        parser.setParameterExceptionHandler((problem, args) -> {
+            err.println("Cannot read the command line: " + Source.firstLine(problem) + " See 'usermap "
+                    + (problem.getCommandLine().getParent() == null
+                            ? ""
+                            : problem.getCommandLine().getCommandName() + " ")
+                    + "--help'.");
+            return ExitCode.CONFIGURATION;
+        });
+        return parser;
+    }
+}

@@ -1,0 +1,85 @@
+package io.usermap.job;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+
+/** The checks that a plan must pass before its first request; pure. */
+final class Guards {
+
+    /** Every guard by the name that {@code --allow} takes. */
+    static final Set<String> NAMES = Set.of(
+            "min-source-rows",
+            "max-shrink",
+            "max-unmap-share",
+            "max-remap-share",
+            "max-cluster-size",
+            "max-placeholder-share");
+
+    /**
+     * A guard that a plan does not pass.
+     *
+     * @param name as {@code --allow} takes it
+     * @param message what it found, the limit, and how to lift it
+     */
+    record Tripped(String name, String message) {}
+
+    private Guards() {}
+
+    /** The guards that {@code plan} does not pass and {@code allowed} does not name. */
+    static List<Tripped> tripped(Plan plan, Configuration configuration, Set<String> allowed) {
+        List<Tripped> tripped = new ArrayList<>();
+        int least = configuration.value(Keys.MIN_SOURCE_ROWS);
+        if (plan.sourceRows() < least) {
+            tripped.add(trip("min-source-rows", "the source has " + Phrases.count(plan.sourceRows())
+                    + " rows, fewer than " + Phrases.count(least)));
+        }
+        double shrunk = share(plan.lastSourceRows() - plan.sourceRows(), plan.lastSourceRows());
+        above("max-shrink", shrunk, configuration.value(Keys.MAX_SHRINK), "of the source's rows are gone", tripped);
+        above(
+                "max-unmap-share",
+                share(plan.unmap(), plan.acknowledged()),
+                configuration.value(Keys.MAX_UNMAP_SHARE),
+                "of the acknowledged mappings would be removed",
+                tripped);
+        above(
+                "max-remap-share",
+                share(plan.remap(), plan.acknowledged()),
+                configuration.value(Keys.MAX_REMAP_SHARE),
+                "of the acknowledged mappings would get another target",
+                tripped);
+        int largest = configuration.value(Keys.MAX_CLUSTER_SIZE);
+        if (plan.largestCluster() > largest) {
+            tripped.add(trip("max-cluster-size", "the largest cluster has " + Phrases.count(plan.largestCluster())
+                    + " users, more than " + Phrases.count(largest)));
+        }
+        above(
+                "max-placeholder-share",
+                share(plan.rejectedByReason().getOrDefault("placeholder", 0L), plan.sourceRows()),
+                configuration.value(Keys.MAX_PLACEHOLDER_SHARE),
+                "of the source's rows hold placeholders",
+                tripped);
+        tripped.removeIf(guard -> allowed.contains(guard.name()));
+        return List.copyOf(tripped);
+    }
+
+    private static void above(String name, double share, double most, String what, List<Tripped> tripped) {
+        if (share > most) {
+            tripped.add(trip(name, percent(share) + " " + what + ", more than " + percent(most)));
+        }
+    }
+
+    private static Tripped trip(String name, String fact) {
+        return new Tripped(name, "Cannot apply the plan: " + fact + ". If that is right, run it with --allow " + name
+                + ", or set 'guards." + name + "'.");
+    }
+
+    private static double share(long part, long whole) {
+        return whole <= 0 ? 0 : (double) part / whole;
+    }
+
+    private static String percent(double share) {
+        return String.format(Locale.ROOT, "%.1f %%", share * 100);
+    }
+}

@@ -1,0 +1,116 @@
+package io.usermap.job;
+
+import io.usermap.client.AllowanceLog;
+import java.time.Instant;
+import java.time.format.DateTimeParseException;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * One run's folder in the ledger.
+ *
+ * <p>Its life in files: {@code plan/} and {@code plan.json} when planned; {@code heartbeat} before the first request and
+ * every few seconds while it sends, beside {@code receipts/}; then, with the receipts taken into the state,
+ * {@code report.json}; last {@code allowance.json}, which is the mark that all of this is done. Each step may be done again
+ * after a crash without harm.
+ *
+ * @param id sorts by the time of the beginning
+ * @param folder where its files are
+ */
+record LedgerRun(String id, LedgerFolder folder) {
+    private static final String PLAN = "plan.json";
+    private static final String HEARTBEAT = "heartbeat";
+    private static final String ALLOWANCE = "allowance.json";
+    private static final String REPORT = "report.json";
+
+    /**
+     * An entry of {@link AllowanceLog}, as JSON holds it.
+     *
+     * @param until when the mappings are free again, in ISO form
+     * @param mappings how many
+     */
+    record Used(String until, int mappings) {}
+
+    /**
+     * What of the allowance was used up at the end of the run.
+     *
+     * @param entries the log's
+     */
+    record SavedAllowance(List<Used> entries) {}
+
+    /** Where the rows of the plan are. */
+    String planAddress() {
+        return folder.address("plan");
+    }
+
+    /** Where receipts are. */
+    String receiptsAddress() {
+        return folder.address("receipts");
+    }
+
+    boolean hasReceipts() {
+        return folder.has("receipts");
+    }
+
+    /** Where the report is, for people. */
+    String reportAddress() {
+        String address = folder.address(REPORT);
+        return address.startsWith("file:") ? address.substring("file:".length()) : address;
+    }
+
+    /** Saves what is known of the plan; its rows are in place by then. */
+    void save(Plan plan) {
+        folder.write(PLAN, Json.document(plan));
+    }
+
+    /** The plan that was saved; an error if there is none, or a half one. */
+    Plan plan() {
+        return folder.read(PLAN)
+                .flatMap(text -> Json.read(text, Plan.class))
+                .orElseThrow(() -> StoppedException.failed("Cannot apply the plan of run " + id
+                        + ": it was not saved to its end. Run 'usermap plan' again."));
+    }
+
+    void save(Report report) {
+        folder.write(REPORT, Json.document(report));
+    }
+
+    /** Tells the next run that this one is alive at {@code now}. */
+    void beat(Instant now) {
+        folder.write(HEARTBEAT, now.toString());
+    }
+
+    boolean hasBegunToSend() {
+        return folder.has(HEARTBEAT);
+    }
+
+    /** The last sign of life; a beat that was cut short counts from when it was written. */
+    Instant lastBeat() {
+        try {
+            return Instant.parse(folder.read(HEARTBEAT).orElse(""));
+        } catch (DateTimeParseException | java.io.UncheckedIOException e) {
+            return folder.written(HEARTBEAT).orElse(Instant.EPOCH);
+        }
+    }
+
+    /** Marks the run as done, with what of the allowance is used up. */
+    void finish(AllowanceLog log) {
+        List<Used> entries = log.entries().stream()
+                .map(entry -> new Used(entry.until().toString(), entry.mappings()))
+                .toList();
+        folder.write(ALLOWANCE, Json.sealed(new SavedAllowance(entries)));
+    }
+
+    boolean isFinished() {
+        return allowance().isPresent();
+    }
+
+    /** What of the allowance was used up at the end; empty unless the run is finished. */
+    Optional<AllowanceLog> allowance() {
+        return folder.read(ALLOWANCE)
+                .flatMap(text -> Json.unsealed(text, SavedAllowance.class))
+                .map(saved -> new AllowanceLog(saved.entries().stream()
+                        .map(used -> new AllowanceLog.Entry(Instant.parse(used.until()), used.mappings()))
+                        .toList()));
+    }
+}

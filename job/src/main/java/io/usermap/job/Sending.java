@@ -1,0 +1,174 @@
+package io.usermap.job;
+
+import static org.apache.spark.sql.functions.col;
+
+import io.usermap.client.AllowanceLog;
+import io.usermap.client.AllowanceRules;
+import io.usermap.spark.UserMapRun;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * Sends the rows of a saved plan through the data source, and takes what was acknowledged into the state.
+ *
+ * <p>In this order: heartbeat, requests with their receipts, state. A crash before the state is published leaves receipts,
+ * which the next {@code apply} takes in; one after it makes it take the same receipts in once more, which changes nothing.
+ * Two threads run beside the write: one beats the heart, one tells the progress.
+ */
+final class Sending {
+
+    /**
+     * What became of a plan.
+     *
+     * @param accepted mappings that are acknowledged, earlier attempts of the run included
+     * @param before mappings of these that an earlier attempt had acknowledged
+     * @param rejectedByReason rows that the service refused, or that could not be sent
+     * @param figures what the data source counted in this attempt
+     * @param allowanceLog what of the window is used up
+     * @param took how long it took
+     * @param failure what ended it before its end
+     */
+    record Sent(
+            long accepted,
+            long before,
+            Map<String, Long> rejectedByReason,
+            UserMapRun.Progress figures,
+            AllowanceLog allowanceLog,
+            Duration took,
+            Optional<Exception> failure) {}
+
+    private static final Duration FIRST_LINE = Duration.ofSeconds(5);
+    private static final Duration LINES = Duration.ofSeconds(10);
+    private static final Duration BAR = Duration.ofSeconds(1);
+
+    private final SparkSession spark;
+    private final Configuration configuration;
+    private final Ledger ledger;
+    private final Console console;
+
+    Sending(SparkSession spark, Configuration configuration, Ledger ledger, Console console) {
+        this.spark = spark;
+        this.configuration = configuration;
+        this.ledger = ledger;
+        this.console = console;
+    }
+
+    /** Sends what {@code run} has no acknowledgement for; blocks until all is settled. */
+    Sent send(LedgerRun run, Plan plan, Target target, Claim claim) {
+        Instant start = Instant.now();
+        AllowanceLog seed = seed();
+        Dataset<Row> acknowledged = Receipts.of(spark, run).acknowledged();
+        long before = acknowledged.count();
+        Dataset<Row> rest = spark.read()
+                .parquet(run.planAddress())
+                .filter(col("op").notEqual("reject"))
+                .join(acknowledged.select("user_id"), new String[] {"user_id"}, "left_anti")
+                .select(
+                        col("user_id"),
+                        col("global_user_id"),
+                        col("op").equalTo("unmap").as("unmap"));
+        run.beat(start);
+        Map<String, String> options = new HashMap<>(target.writeOptions());
+        options.put("receiptsPath", run.receiptsAddress());
+        options.put("onRejected", "record");
+        Optional<Exception> failure = Optional.empty();
+        try (UserMapRun writing = UserMapRun.open(spark, options, target.apiKey(), seed);
+                Beside beside = new Beside(run, claim)) {
+            beside.tell(new Progress(plan.writes() - before, configuration.allowance(), start), writing);
+            try {
+                rest.write()
+                        .format("amplitude-usermap")
+                        .mode("append")
+                        .options(writing.options())
+                        .save();
+            } catch (Exception e) { // Spark throws checked exceptions that its methods do not declare
+                failure = Optional.of(e);
+            }
+            UserMapRun.Progress figures = writing.progress();
+            AllowanceLog log = writing.allowanceLog();
+            Receipts receipts = Receipts.of(spark, run);
+            long accepted = receipts.accepted();
+            if (accepted > 0) {
+                ledger.state().take(receipts.acknowledged(), plan.sourceRows(), run.id());
+            }
+            return new Sent(
+                    accepted,
+                    before,
+                    receipts.rejectedByReason(),
+                    figures,
+                    log,
+                    Duration.between(start, Instant.now()),
+                    failure);
+        }
+    }
+
+    /** What of the window the runs before have used up. */
+    private AllowanceLog seed() {
+        AllowanceRules rules = configuration.allowance();
+        return ledger.lastSent()
+                .map(last -> last.allowance().orElseGet(() -> {
+                    Instant lastSign = last.lastBeat();
+                    return AllowanceLog.afterCrash(
+                            rules,
+                            Receipts.of(spark, last).answeredAfter(lastSign.minus(rules.silentHold())),
+                            lastSign);
+                }))
+                .orElseGet(AllowanceLog::empty);
+    }
+
+    /** The threads beside the write; daemons that end with it. */
+    private final class Beside implements AutoCloseable {
+        private final ScheduledExecutorService threads = Executors.newScheduledThreadPool(2, task -> {
+            Thread thread = new Thread(task, "usermap-beside-write");
+            thread.setDaemon(true);
+            return thread;
+        });
+
+        Beside(LedgerRun run, Claim claim) {
+            long millis = Math.max(50, configuration.value(Keys.LOCK_TERM).toMillis() / 6);
+            threads.scheduleAtFixedRate(() -> beat(run, claim), millis, millis, TimeUnit.MILLISECONDS);
+        }
+
+        private void beat(LedgerRun run, Claim claim) {
+            try {
+                claim.beat();
+                run.beat(Instant.now());
+            } catch (RuntimeException e) {
+                // The next beat may succeed; a ledger that stays away ends the run when its receipts cannot be written.
+                console.event(Source.firstLine(e));
+            }
+        }
+
+        void tell(Progress progress, UserMapRun writing) {
+            long first = (console.movesBar() ? BAR : FIRST_LINE).toMillis();
+            long next = (console.movesBar() ? BAR : LINES).toMillis();
+            threads.scheduleAtFixedRate(() -> show(progress, writing.progress()), first, next, TimeUnit.MILLISECONDS);
+        }
+
+        private void show(Progress progress, UserMapRun.Progress now) {
+            Instant at = Instant.now();
+            if (console.movesBar()) {
+                console.bar(progress.bar(now, at));
+            } else {
+                console.event("progress", progress.line(now, at), progress.fields(now, at));
+            }
+        }
+
+        @Override
+        public void close() {
+            threads.shutdownNow();
+            if (console.movesBar()) {
+                console.bar("\n");
+            }
+        }
+    }
+}
