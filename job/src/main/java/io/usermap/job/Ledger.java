@@ -42,7 +42,7 @@ final class Ledger {
     /**
      * Opens the ledger at {@code path}, or begins one.
      *
-     * @param target the service, as {@link Target#identity()} has it
+     * @param target the service, as {@code Target} names it
      * @throws StoppedException if a newer program wrote it
      * @throws InvalidSettingsException if it is about another service
      */

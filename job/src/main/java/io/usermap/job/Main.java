@@ -23,9 +23,9 @@ public final class Main {
      * Runs one command.
      *
      * @param args the command and its flags
-     * @throws RunFailedException if the exit code is not 0 and the process is not the launcher's
+     * @throws RunFailedException (a checked exception of Spark) if the exit code is not 0 and the process is not the launcher's
      */
-    public static void main(String[] args) {
+    public static void main(String[] args) throws RunFailedException {
         PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
         PrintStream err = new PrintStream(System.err, true, StandardCharsets.UTF_8);
         int code = run(args, out, err);

@@ -135,7 +135,7 @@ final class Sending {
 
         Beside(LedgerRun run, Claim claim) {
             long millis = Math.max(50, configuration.value(Keys.LOCK_TERM).toMillis() / 6);
-            threads.scheduleAtFixedRate(() -> beat(run, claim), millis, millis, TimeUnit.MILLISECONDS);
+            every(Duration.ofMillis(millis), Duration.ofMillis(millis), () -> beat(run, claim));
         }
 
         private void beat(LedgerRun run, Claim claim) {
@@ -149,9 +149,15 @@ final class Sending {
         }
 
         void tell(Progress progress, UserMapRun writing) {
-            long first = (console.movesBar() ? BAR : FIRST_LINE).toMillis();
-            long next = (console.movesBar() ? BAR : LINES).toMillis();
-            threads.scheduleAtFixedRate(() -> show(progress, writing.progress()), first, next, TimeUnit.MILLISECONDS);
+            Duration first = console.movesBar() ? BAR : FIRST_LINE;
+            Duration next = console.movesBar() ? BAR : LINES;
+            every(first, next, () -> show(progress, writing.progress()));
+        }
+
+        private void every(Duration first, Duration next, Runnable task) {
+            // Its end is the end of these threads, so nobody asks the future.
+            var unused =
+                    threads.scheduleAtFixedRate(task, first.toMillis(), next.toMillis(), TimeUnit.MILLISECONDS);
         }
 
         private void show(Progress progress, UserMapRun.Progress now) {
