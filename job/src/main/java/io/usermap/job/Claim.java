@@ -62,8 +62,7 @@ final class Claim implements AutoCloseable {
                 if (now.isEmpty()) {
                     return;
                 }
-                if (now.entrySet().stream()
-                        .anyMatch(entry -> !entry.getValue().equals(others.get(entry.getKey())))) {
+                if (now.entrySet().stream().anyMatch(entry -> !entry.getValue().equals(others.get(entry.getKey())))) {
                     close();
                     throw StoppedException.failed("Cannot apply: run " + other
                             + " is at work in this ledger right now. Wait for its end, then apply again.");
@@ -72,7 +71,8 @@ final class Claim implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             close();
-            throw StoppedException.failed("Cannot apply: the wait for run " + other + " was interrupted. Apply again.", e);
+            throw StoppedException.failed(
+                    "Cannot apply: the wait for run " + other + " was interrupted. Apply again.", e);
         }
     }
 

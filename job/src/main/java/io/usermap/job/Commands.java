@@ -40,7 +40,8 @@ final class Commands implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        err.println("Cannot run usermap: it was given no command. Use plan, apply, lookup or sandbox; --help tells more.");
+        err.println(
+                "Cannot run usermap: it was given no command. Use plan, apply, lookup or sandbox; --help tells more.");
         return ExitCode.CONFIGURATION;
     }
 
@@ -56,7 +57,11 @@ final class Commands implements Callable<Integer> {
             versionProvider = Main.Version.class,
             exitCodeListHeading = "Exit codes:%n",
             exitCodeList = {
-                "0:planned", "1:error", "2:changes are pending (--detailed-exitcode)", "4:a guard would stop it", "6:configuration"
+                "0:planned",
+                "1:error",
+                "2:changes are pending (--detailed-exitcode)",
+                "4:a guard would stop it",
+                "6:configuration"
             })
     static final class PlanCommand implements Callable<Integer> {
         @ParentCommand
@@ -106,10 +111,7 @@ final class Commands implements Callable<Integer> {
         @Option(names = "--dry-run", description = "Plan, judge and tell, but send nothing.")
         private boolean dryRun;
 
-        @Option(
-                names = "--allow",
-                paramLabel = "GUARD",
-                description = "Lift a guard for this run; may be given again.")
+        @Option(names = "--allow", paramLabel = "GUARD", description = "Lift a guard for this run; may be given again.")
         private List<String> allow = new ArrayList<>();
 
         @Override

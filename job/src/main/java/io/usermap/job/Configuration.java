@@ -95,7 +95,12 @@ final class Configuration {
                     + " set. Keep one.");
         }
         if (!usesSandbox()) {
-            missing(needs.contains(Need.API_KEY) && settings.optional(Keys.API_KEY).isEmpty(), "API", "api", problems);
+            missing(
+                    needs.contains(Need.API_KEY)
+                            && settings.optional(Keys.API_KEY).isEmpty(),
+                    "API",
+                    "api",
+                    problems);
             missing(
                     needs.contains(Need.SECRET_KEY)
                             && settings.optional(Keys.SECRET_KEY).isEmpty(),

@@ -39,7 +39,8 @@ final class Election {
         return members.filter(col("candidate"))
                 .join(votes, new String[] {"cluster", "id"}, "left")
                 .groupBy("cluster")
-                .agg(min(struct(mapped.minus(heard), heard.equalTo(0), col("id").as("id"))).as("best"))
+                .agg(min(struct(mapped.minus(heard), heard.equalTo(0), col("id").as("id")))
+                        .as("best"))
                 .select(col("cluster"), col("best.id").as("centre"));
     }
 }

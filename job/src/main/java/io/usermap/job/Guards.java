@@ -32,8 +32,10 @@ final class Guards {
         List<Tripped> tripped = new ArrayList<>();
         int least = configuration.value(Keys.MIN_SOURCE_ROWS);
         if (plan.sourceRows() < least) {
-            tripped.add(trip("min-source-rows", "the source has " + Phrases.count(plan.sourceRows())
-                    + " rows, fewer than " + Phrases.count(least)));
+            tripped.add(trip(
+                    "min-source-rows",
+                    "the source has " + Phrases.count(plan.sourceRows()) + " rows, fewer than "
+                            + Phrases.count(least)));
         }
         double shrunk = share(plan.lastSourceRows() - plan.sourceRows(), plan.lastSourceRows());
         above("max-shrink", shrunk, configuration.value(Keys.MAX_SHRINK), "of the source's rows are gone", tripped);
@@ -51,8 +53,10 @@ final class Guards {
                 tripped);
         int largest = configuration.value(Keys.MAX_CLUSTER_SIZE);
         if (plan.largestCluster() > largest) {
-            tripped.add(trip("max-cluster-size", "the largest cluster has " + Phrases.count(plan.largestCluster())
-                    + " users, more than " + Phrases.count(largest)));
+            tripped.add(trip(
+                    "max-cluster-size",
+                    "the largest cluster has " + Phrases.count(plan.largestCluster()) + " users, more than "
+                            + Phrases.count(largest)));
         }
         above(
                 "max-placeholder-share",
@@ -71,8 +75,10 @@ final class Guards {
     }
 
     private static Tripped trip(String name, String fact) {
-        return new Tripped(name, "Cannot apply the plan: " + fact + ". If that is right, run it with --allow " + name
-                + ", or set 'guards." + name + "'.");
+        return new Tripped(
+                name,
+                "Cannot apply the plan: " + fact + ". If that is right, run it with --allow " + name
+                        + ", or set 'guards." + name + "'.");
     }
 
     private static double share(long part, long whole) {

@@ -103,7 +103,8 @@ final class Job {
                         console::event);
                 Target target = Target.open(read)) {
             Optional<Ending> resumed = resume(ledger, read, sending, target, claim);
-            boolean inFull = resumed.filter(ending -> ending.exitCode() == ExitCode.DONE).isPresent();
+            boolean inFull =
+                    resumed.filter(ending -> ending.exitCode() == ExitCode.DONE).isPresent();
             if (resumed.isPresent() && (!inFull || begun.equals(run))) {
                 return resumed.get();
             }
@@ -128,8 +129,7 @@ final class Job {
         }
     }
 
-    private Optional<Ending> resume(
-            Ledger ledger, Configuration read, Sending sending, Target target, Claim claim) {
+    private Optional<Ending> resume(Ledger ledger, Configuration read, Sending sending, Target target, Claim claim) {
         Optional<LedgerRun> unfinished = ledger.unfinished();
         return unfinished.map(found -> {
             run = found;
@@ -212,7 +212,7 @@ final class Job {
         Ending ending;
         try {
             ending = body.run();
-        } catch (RuntimeException e) {
+        } catch (Throwable e) { // whatever it was, the report says that the run has failed
             ending = failed(e);
         }
         Report report = report(ending);

@@ -42,8 +42,8 @@ final class Json {
         try {
             JsonNode document = MAPPER.readTree(text);
             JsonNode content = document.path("content");
-            boolean whole = sha256(content.toString())
-                    .equals(document.path("sha256").asText());
+            boolean whole =
+                    sha256(content.toString()).equals(document.path("sha256").asText());
             return whole ? Optional.of(MAPPER.treeToValue(content, type)) : Optional.empty();
         } catch (JsonProcessingException e) {
             return Optional.empty();

@@ -51,7 +51,9 @@ final class Keys {
     }
 
     static final Setting<String> SOURCE_FORMAT = Setting.optional(
-            "source.format", ValueType.TEXT, "Spark's name of the source's format; told by the path's ending when unset.");
+            "source.format",
+            ValueType.TEXT,
+            "Spark's name of the source's format; told by the path's ending when unset.");
     static final Setting<String> SOURCE_PATH =
             Setting.optional("source.path", ValueType.TEXT, "File or folder on any filesystem that Spark reads.");
     static final Setting<String> SOURCE_TABLE =
@@ -59,9 +61,13 @@ final class Keys {
     static final Setting<String> SOURCE_QUERY =
             Setting.optional("source.query", ValueType.TEXT, "SQL query to load, in place of a path or table.");
     static final Setting<String> SOURCE_SQL = Setting.optional(
-            "source.sql", ValueType.TEXT, "Query over the loaded source under the name `source`, for prefixes and filters.");
+            "source.sql",
+            ValueType.TEXT,
+            "Query over the loaded source under the name `source`, for prefixes and filters.");
     static final Setting<ShapeName> SOURCE_SHAPE = Setting.optional(
-            "source.shape", ValueType.choice(ShapeName.class), "Shape of the rows; told by the column names when unset.");
+            "source.shape",
+            ValueType.choice(ShapeName.class),
+            "Shape of the rows; told by the column names when unset.");
     static final Setting<String> ID_COLUMN =
             Setting.optional("source.id-column", ValueType.TEXT, "Column with the user id.");
     static final Setting<String> GLOBAL_ID_COLUMN =
@@ -81,8 +87,7 @@ final class Keys {
             "Base URL of the service, or `sandbox` for one inside the job; the region's when unset.");
     static final Setting<String> LOOKUP_ENDPOINT = Setting.optional(
             "target.lookup-endpoint",
-            new ValueType<>(
-                    "URL", text -> ValueType.URL.parse().apply(text).toString()),
+            new ValueType<>("URL", text -> ValueType.URL.parse().apply(text).toString()),
             "Base URL for reading; `target.endpoint` when that is set, else the region's.");
     static final Setting<Region> REGION =
             Setting.of("target.region", ValueType.choice(Region.class), "us", "Data centre of the organisation.");
@@ -119,13 +124,13 @@ final class Keys {
             "How much longer than the window a permit stays away; a thirtieth of the window when unset.");
     static final Setting<Double> SHARE = Setting.of(
             "allowance.share", ValueType.numberAbove(0, 1), "1", "Part of the allowance for this application.");
-    static final Setting<Pacing> PACING =
-            Setting.of("allowance.pacing", ValueType.choice(Pacing.class), "burst", "Few large requests, or many small ones.");
+    static final Setting<Pacing> PACING = Setting.of(
+            "allowance.pacing", ValueType.choice(Pacing.class), "burst", "Few large requests, or many small ones.");
 
-    static final Setting<Integer> WRITERS = Setting.optional(
-            "write.writers", ValueType.wholeNumber(1, 10_000), "Partitions that write.");
-    static final Setting<Integer> MAX_BATCH_ROWS = Setting.of(
-            "write.max-batch-rows", ValueType.wholeNumber(1, 2_000), "2000", "Most mappings in a batch.");
+    static final Setting<Integer> WRITERS =
+            Setting.optional("write.writers", ValueType.wholeNumber(1, 10_000), "Partitions that write.");
+    static final Setting<Integer> MAX_BATCH_ROWS =
+            Setting.of("write.max-batch-rows", ValueType.wholeNumber(1, 2_000), "2000", "Most mappings in a batch.");
     static final Setting<Integer> MAX_BATCH_BYTES = Setting.of(
             "write.max-batch-bytes", ValueType.size(1_000, 1_000_000), "1000000B", "Most bytes of an encoded request.");
     static final Setting<Duration> CONNECT_TIMEOUT = Setting.of(
@@ -150,11 +155,14 @@ final class Keys {
             "lookup.per-second", ValueType.numberAbove(0, 1_000), "0.1", "Read requests a second, 100 ids each.");
     static final Setting<Integer> LOOKUP_CONCURRENCY =
             Setting.of("lookup.concurrency", ValueType.wholeNumber(1, 100), "2", "Read requests at a time.");
-    static final Setting<LookupEncoding> LOOKUP_ENCODING = Setting.of(
-            "lookup.encoding", ValueType.choice(LookupEncoding.class), "form", "How ids travel in a read.");
+    static final Setting<LookupEncoding> LOOKUP_ENCODING =
+            Setting.of("lookup.encoding", ValueType.choice(LookupEncoding.class), "form", "How ids travel in a read.");
 
     static final Setting<Mode> MODE = Setting.of(
-            "plan.mode", ValueType.choice(Mode.class), "upsert", "Users that left the source: left alone, or unmapped.");
+            "plan.mode",
+            ValueType.choice(Mode.class),
+            "upsert",
+            "Users that left the source: left alone, or unmapped.");
     static final Setting<Remap> REMAP =
             Setting.of("plan.remap", ValueType.choice(Remap.class), "overwrite", "How a user gets another target.");
     static final Setting<Double> MAX_REJECTED_SHARE = Setting.of(
@@ -169,7 +177,10 @@ final class Keys {
             "1",
             "Fewest rows that the source must have.");
     static final Setting<Double> MAX_SHRINK = Setting.of(
-            "guards.max-shrink", ValueType.number(0, 1), "0.2", "Most of the source that may have gone since the last run.");
+            "guards.max-shrink",
+            ValueType.number(0, 1),
+            "0.2",
+            "Most of the source that may have gone since the last run.");
     static final Setting<Double> MAX_UNMAP_SHARE = Setting.of(
             "guards.max-unmap-share", ValueType.number(0, 1), "0.1", "Most of the acknowledged that may be unmapped.");
     static final Setting<Double> MAX_REMAP_SHARE = Setting.of(
@@ -185,8 +196,8 @@ final class Keys {
             "0.01",
             "Most of the source's rows that may hold placeholders.");
 
-    static final Setting<String> LEDGER_PATH = Setting.of(
-            "ledger.path", ValueType.TEXT, ".usermap", "Folder of the ledger on any Hadoop filesystem.");
+    static final Setting<String> LEDGER_PATH =
+            Setting.of("ledger.path", ValueType.TEXT, ".usermap", "Folder of the ledger on any Hadoop filesystem.");
     static final Setting<Integer> KEEP_RUNS = Setting.of(
             "ledger.keep-runs", ValueType.wholeNumber(1, 1_000_000), "100", "Finished runs that the ledger keeps.");
     static final Setting<Duration> LOCK_TERM = Setting.of(
@@ -194,8 +205,8 @@ final class Keys {
             ValueType.duration(Duration.ofMillis(100), Duration.ofHours(1)),
             "30s",
             "How long a run may show no sign of life before another takes over.");
-    static final Setting<ReportIds> REPORT_IDS = Setting.of(
-            "report.ids", ValueType.choice(ReportIds.class), "hashed", "How reports show user ids.");
+    static final Setting<ReportIds> REPORT_IDS =
+            Setting.of("report.ids", ValueType.choice(ReportIds.class), "hashed", "How reports show user ids.");
 
     /** Every key there is, in the order of the reference. */
     static final List<Setting<?>> DECLARED = List.of(

@@ -2,10 +2,10 @@ package io.usermap.job;
 
 import io.usermap.client.InvalidSettingsException;
 import io.usermap.client.LookupClient;
-import io.usermap.client.UserLinks;
-import io.usermap.client.UserLinks.LinkedUser;
 import io.usermap.client.RetrySchedule;
 import io.usermap.client.ServiceException;
+import io.usermap.client.UserLinks;
+import io.usermap.client.UserLinks.LinkedUser;
 import java.util.List;
 import java.util.Set;
 

@@ -39,7 +39,10 @@ final class Pairs {
      */
     static Dataset<Row> members(Dataset<Row> wishes) {
         Dataset<Row> ends = wishes.filter(col("target").isNull())
-                .select(col("user_id").as("cluster"), col("user_id").as("id"), col("unmap").as("asked"));
+                .select(
+                        col("user_id").as("cluster"),
+                        col("user_id").as("id"),
+                        col("unmap").as("asked"));
         Dataset<Row> mapped = wishes.filter(col("target").isNotNull())
                 .select(col("user_id").as("id"), col("target").as("to"));
         Dataset<Row> stars = flattened(mapped);
@@ -49,7 +52,8 @@ final class Pairs {
                 .groupBy("cluster", "id")
                 .agg(max("asked").as("asked"))
                 .select(col("cluster"), col("id"), lit(true).as("candidate"), col("asked"));
-        return stars.select(col("cluster"), col("id"), col("candidate"), lit(false).as("asked"))
+        return stars.select(
+                        col("cluster"), col("id"), col("candidate"), lit(false).as("asked"))
                 .unionByName(centres);
     }
 
@@ -58,17 +62,21 @@ final class Pairs {
         Dataset<Row> users = mapped.select(col("id").as("to"));
         Dataset<Row> chained = mapped.join(users, new String[] {"to"}, "left_semi");
         Dataset<Row> plain = mapped.join(users, new String[] {"to"}, "left_anti")
-                .select(col("id"), col("to").as("cluster"), lit(false).as("candidate"), lit(false).as("cyclic"));
+                .select(
+                        col("id"),
+                        col("to").as("cluster"),
+                        lit(false).as("candidate"),
+                        lit(false).as("cyclic"));
         if (chained.isEmpty()) {
             return plain;
         }
         Dataset<Row> links = chained.select("id", "to");
-        Dataset<Row> lastLinks = mapped.join(links.select(col("to").as("id")).distinct(), new String[] {"id"}, "left_semi")
+        Dataset<Row> lastLinks = mapped.join(
+                        links.select(col("to").as("id")).distinct(), new String[] {"id"}, "left_semi")
                 .join(links.select("id"), new String[] {"id"}, "left_anti")
                 .select(col("id"), col("to"), lit(true).as("ended"));
-        Dataset<Row> jumps = links.withColumn("ended", lit(false))
-                .unionByName(lastLinks)
-                .localCheckpoint();
+        Dataset<Row> jumps =
+                links.withColumn("ended", lit(false)).unionByName(lastLinks).localCheckpoint();
         long open = open(jumps);
         long before = Long.MAX_VALUE;
         while (open > 0 && open < before) {
@@ -78,9 +86,15 @@ final class Pairs {
         }
         Dataset<Row> ended = jumps.filter(col("ended"))
                 .join(links.select("id"), new String[] {"id"}, "left_semi")
-                .select(col("id"), col("to").as("cluster"), lit(false).as("candidate"), lit(false).as("cyclic"));
+                .select(
+                        col("id"),
+                        col("to").as("cluster"),
+                        lit(false).as("candidate"),
+                        lit(false).as("cyclic"));
         Dataset<Row> flat = plain.unionByName(ended);
-        return open == 0 ? flat : flat.unionByName(cycles(links, jumps.filter(col("ended").equalTo(false))));
+        return open == 0
+                ? flat
+                : flat.unionByName(cycles(links, jumps.filter(col("ended").equalTo(false))));
     }
 
     private static long open(Dataset<Row> jumps) {
@@ -108,7 +122,9 @@ final class Pairs {
         do {
             last = now;
             Dataset<Row> next = jumps.select(
-                    col("id").as("over"), col("to").as("further"), col("smallest").as("further_smallest"));
+                    col("id").as("over"),
+                    col("to").as("further"),
+                    col("smallest").as("further_smallest"));
             jumps = jumps.join(next, col("to").equalTo(col("over")))
                     .select(
                             col("id"),
@@ -134,8 +150,9 @@ final class Pairs {
         return jumps.groupBy("to")
                 .agg(min("id").as("any"))
                 .selectExpr("count(*) AS targets")
-                .crossJoin(jumps.select(sum(org.apache.spark.sql.functions.expr("cast(xxhash64(smallest, id) as decimal(38,0))"))
-                        .as("smallest")))
+                .crossJoin(jumps.select(
+                        sum(org.apache.spark.sql.functions.expr("cast(xxhash64(smallest, id) as decimal(38,0))"))
+                                .as("smallest")))
                 .first();
     }
 }

@@ -23,9 +23,7 @@ final class Phrases {
             return seconds + "s";
         }
         long minutes = seconds / 60;
-        return minutes < 60
-                ? minutes + "m " + seconds % 60 + "s"
-                : minutes / 60 + "h " + minutes % 60 + "m";
+        return minutes < 60 ? minutes + "m " + seconds % 60 + "s" : minutes / 60 + "h " + minutes % 60 + "m";
     }
 
     /** A share in per cent: {@code 96 %}. */

@@ -72,7 +72,9 @@ final class Planner implements AutoCloseable {
 
     private static Dataset<Row> decided(Dataset<Row> members, SourceRows rows, Dataset<Row> state, Mode mode) {
         Dataset<Row> known = state.select(
-                col("user_id").as("id"), col("global_user_id").as("present"), lit(true).as("known"));
+                col("user_id").as("id"),
+                col("global_user_id").as("present"),
+                lit(true).as("known"));
         Dataset<Row> wanted = members.join(known, new String[] {"id"}, "left")
                 .select(
                         col("cluster"),
@@ -82,8 +84,8 @@ final class Planner implements AutoCloseable {
                         col("present"),
                         col("known"),
                         lit(false).as("follows"));
-        Dataset<Row> absent = known.filter(col("present").isNotNull())
-                .join(members.select("id"), new String[] {"id"}, "left_anti");
+        Dataset<Row> absent =
+                known.filter(col("present").isNotNull()).join(members.select("id"), new String[] {"id"}, "left_anti");
         Dataset<Row> named = rows.rejects()
                 .filter(col("user_id").isNotNull())
                 .select(col("user_id").as("id"))

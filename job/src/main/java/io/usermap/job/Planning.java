@@ -35,8 +35,8 @@ final class Planning {
         State.Version version = ledger.state().current();
         try (SourceRows rows = SourceRows.of(source, shape, configuration.idRules())) {
             requireNoConflicts(rows);
-            try (Planner planner = Planner.of(
-                    rows, shape, ledger.state().rows(version), configuration.value(Keys.MODE))) {
+            try (Planner planner =
+                    Planner.of(rows, shape, ledger.state().rows(version), configuration.value(Keys.MODE))) {
                 planner.plan().write().parquet(run.planAddress());
                 Plan plan = plan(run, shape, version, rows, planner);
                 run.save(plan);
@@ -48,8 +48,9 @@ final class Planning {
     private void requireNoConflicts(SourceRows rows) {
         long conflicts = rows.rejectedByReason().getOrDefault(RejectReason.CONFLICT.code(), 0L);
         if (configuration.value(Keys.ON_CONFLICT) == OnConflict.FAIL && conflicts > 0) {
-            throw StoppedException.failed("Cannot plan: " + Phrases.count(conflicts)
-                    + " rows contradict others of the same user. Mend the source, or set 'write.on-conflict' to reject.");
+            throw StoppedException.failed(
+                    "Cannot plan: " + Phrases.count(conflicts)
+                            + " rows contradict others of the same user. Mend the source, or set 'write.on-conflict' to reject.");
         }
     }
 
@@ -98,8 +99,9 @@ final class Planning {
     Plan saved(LedgerRun run) {
         Plan plan = run.plan();
         if (plan.format() > Plan.FORMAT) {
-            throw StoppedException.failed("Cannot apply the plan of run " + run.id() + ": its format is " + plan.format()
-                    + " and this program knows " + Plan.FORMAT + ". Use the version of usermap that made it.");
+            throw StoppedException.failed(
+                    "Cannot apply the plan of run " + run.id() + ": its format is " + plan.format()
+                            + " and this program knows " + Plan.FORMAT + ". Use the version of usermap that made it.");
         }
         State.Version now = ledger.state().current();
         if (now.version() != plan.stateVersion()) {

@@ -57,7 +57,10 @@ final class Receipts {
                         .option("columnNameOfCorruptRecord", TORN)
                         .json(run.receiptsAddress())
                 : spark.createDataFrame(List.of(), SCHEMA);
-        Column whole = col(TORN).isNull().and(col("user_id").isNotNull()).and(col("outcome").isNotNull());
+        Column whole = col(TORN)
+                .isNull()
+                .and(col("user_id").isNotNull())
+                .and(col("outcome").isNotNull());
         return new Receipts(lines.filter(whole));
     }
 
@@ -71,7 +74,8 @@ final class Receipts {
     }
 
     private static Column target() {
-        return when(coalesce(col("unmap"), lit(false)), lit(null).cast("string")).otherwise(col("global_user_id"));
+        return when(coalesce(col("unmap"), lit(false)), lit(null).cast("string"))
+                .otherwise(col("global_user_id"));
     }
 
     /** How many users of the plan were acknowledged. */
@@ -94,7 +98,8 @@ final class Receipts {
 
     /** The requests that were answered after {@code since}: when, and with how many mappings. */
     List<Answered> answeredAfter(Instant since) {
-        return lines.filter(col("request").isNotNull().and(col("at").gt(since.toString())))
+        return lines
+                .filter(col("request").isNotNull().and(col("at").gt(since.toString())))
                 .groupBy("request")
                 .agg(max("at"), count(lit(1)))
                 .collectAsList()

@@ -156,8 +156,7 @@ final class Sending {
 
         private void every(Duration first, Duration next, Runnable task) {
             // Its end is the end of these threads, so nobody asks the future.
-            var unused =
-                    threads.scheduleAtFixedRate(task, first.toMillis(), next.toMillis(), TimeUnit.MILLISECONDS);
+            var unused = threads.scheduleAtFixedRate(task, first.toMillis(), next.toMillis(), TimeUnit.MILLISECONDS);
         }
 
         private void show(Progress progress, UserMapRun.Progress now) {

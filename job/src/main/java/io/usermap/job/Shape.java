@@ -62,9 +62,10 @@ sealed interface Shape {
             clusters = cluster.isPresent();
         }
         if (pairs && clusters) {
-            throw StoppedException.failed("Cannot tell the source's shape: its columns fit pairs (user_id, global_user_id)"
-                    + " and clusters (" + String.join(", ", columns.among(CLUSTER_NAMES))
-                    + "). Set 'source.shape' to pairs or clusters.");
+            throw StoppedException.failed(
+                    "Cannot tell the source's shape: its columns fit pairs (user_id, global_user_id)"
+                            + " and clusters (" + String.join(", ", columns.among(CLUSTER_NAMES))
+                            + "). Set 'source.shape' to pairs or clusters.");
         }
         if (pairs) {
             return pairs(columns, configuration);
@@ -86,8 +87,7 @@ sealed interface Shape {
                 .or(() -> columns.among(List.of("unmap")).stream().findFirst());
         unmap.ifPresent(columns::requireBoolean);
         return new Pairs(
-                columns.id(
-                        configuration.optional(Keys.ID_COLUMN), Keys.ID_COLUMN.key(), "user id", List.of("user_id")),
+                columns.id(configuration.optional(Keys.ID_COLUMN), Keys.ID_COLUMN.key(), "user id", List.of("user_id")),
                 columns.id(
                         configuration.optional(Keys.GLOBAL_ID_COLUMN),
                         Keys.GLOBAL_ID_COLUMN.key(),

@@ -75,8 +75,9 @@ final class Source {
             FileStatus[] found = pattern.getFileSystem(spark.sparkContext().hadoopConfiguration())
                     .globStatus(pattern);
             if (found == null || found.length == 0) {
-                throw StoppedException.failed("Cannot read the source " + path
-                        + ": there is no such path. Set 'source.path'; a relative one starts at the working directory.");
+                throw StoppedException.failed(
+                        "Cannot read the source " + path
+                                + ": there is no such path. Set 'source.path'; a relative one starts at the working directory.");
             }
         } catch (IOException | IllegalArgumentException e) {
             throw StoppedException.failed(
@@ -102,7 +103,8 @@ final class Source {
         try {
             return analysed("run 'source.sql'", () -> spark.sql(sql));
         } finally {
-            // The analysed query keeps what the name stood for; the session, which may be somebody's notebook, does not.
+            // The analysed query keeps what the name stood for; the session, which may be somebody's notebook, does
+            // not.
             spark.catalog().dropTempView(VIEW);
         }
     }

@@ -108,15 +108,11 @@ final class SourceRows implements AutoCloseable {
             user = text(clusters.id());
             target = text(clusters.cluster());
             problem = udf(
-                    (UDF3<String, String, Boolean, String>) (id, cluster, asked) -> code(
-                            cluster == null ? Optional.of(RejectReason.MISSING_ID) : rules.problemOfId(id)),
+                    (UDF3<String, String, Boolean, String>) (id, cluster, asked) ->
+                            code(cluster == null ? Optional.of(RejectReason.MISSING_ID) : rules.problemOfId(id)),
                     DataTypes.StringType);
         }
-        return source.select(
-                        user.as("user_id"),
-                        target.as("target"),
-                        unmap.as("unmap"),
-                        unreadable.as("unreadable"))
+        return source.select(user.as("user_id"), target.as("target"), unmap.as("unmap"), unreadable.as("unreadable"))
                 .withColumn(
                         "reason",
                         when(col("unreadable"), lit(UNREADABLE_UNMAP))
@@ -141,9 +137,8 @@ final class SourceRows implements AutoCloseable {
     private static Dataset<Row> perUser(Dataset<Row> checked, Shape shape) {
         Column wish = struct(col("target"), col("unmap"));
         // A cluster may well bear the name of one of its users.
-        Column other = shape instanceof Shape.Pairs
-                ? coalesce(col("target").notEqual(col("user_id")), lit(true))
-                : lit(true);
+        Column other =
+                shape instanceof Shape.Pairs ? coalesce(col("target").notEqual(col("user_id")), lit(true)) : lit(true);
         return checked.filter(col("reason").isNull())
                 .groupBy("user_id")
                 .agg(min(when(other, wish)).as("least"), max(when(other, wish)).as("most"))

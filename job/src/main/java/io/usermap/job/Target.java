@@ -56,9 +56,10 @@ final class Target implements AutoCloseable {
      */
     static void requireReachable(Configuration configuration, String master) {
         if (configuration.usesSandbox() && !JobSession.isLocal(master)) {
-            throw new InvalidSettingsException("Cannot use configuration key 'target.endpoint': 'sandbox' listens on this"
-                    + " machine's loopback, which executors of master '" + master
-                    + "' do not reach. Use a local master, or start 'usermap sandbox' where they do.");
+            throw new InvalidSettingsException(
+                    "Cannot use configuration key 'target.endpoint': 'sandbox' listens on this"
+                            + " machine's loopback, which executors of master '" + master
+                            + "' do not reach. Use a local master, or start 'usermap sandbox' where they do.");
         }
     }
 
