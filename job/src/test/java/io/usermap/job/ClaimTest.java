@@ -1,0 +1,82 @@
+package io.usermap.job;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ClaimTest {
+    private static final Duration TERM = Duration.ofSeconds(30);
+
+    @TempDir
+    private Path folder;
+
+    private LedgerFolder claims = LedgerFolder.of("unset", new Configuration(false));
+    private final List<String> told = new ArrayList<>();
+    private Duration waited = Duration.ZERO;
+
+    @BeforeEach
+    void emptyFolder() {
+        claims = LedgerFolder.of(folder.resolve("claims").toString(), new Configuration(false));
+    }
+
+    private Claim take(String run) {
+        return Claim.take(claims, run, TERM, this::waits, told::add);
+    }
+
+    private void waits(Duration duration) {
+        waited = waited.plus(duration);
+    }
+
+    @Test
+    void isGivenAtOnceWhereThereIsNoOther() {
+        take("run-1").close();
+
+        try (Claim claim = take("run-2")) {
+            claim.beat();
+            assertThat(claims.names()).contains("run-2.claim");
+        }
+        assertThat(claims.names()).doesNotContain("run-1.claim", "run-2.claim");
+        assertThat(waited).isZero();
+        assertThat(told).isEmpty();
+    }
+
+    @Test
+    void isTakenOverAfterOneTermWithoutASignOfLife() {
+        claims.write("run-1.claim", "2026-11-22T03:31:00Z 7");
+
+        take("run-2");
+
+        assertThat(waited).isEqualTo(TERM);
+        assertThat(told)
+                .containsExactly("run run-1 holds this ledger; waiting up to 30s for a sign of life before taking over");
+        assertThat(claims.names()).contains("run-2.claim").doesNotContain("run-1.claim");
+    }
+
+    @Test
+    void isRefusedAsSoonAsTheOtherShowsLife() {
+        Claim other = take("run-1");
+
+        assertThatThrownBy(() -> Claim.take(claims, "run-2", TERM, duration -> other.beat(), told::add))
+                .isInstanceOf(StoppedException.class)
+                .hasMessage("Cannot apply: run run-1 is at work in this ledger right now. Wait for its end, then apply"
+                        + " again.");
+        assertThat(claims.names()).contains("run-1.claim").doesNotContain("run-2.claim");
+    }
+
+    @Test
+    void isGivenWhenTheOtherLetsGoMeanwhile() {
+        Claim other = take("run-1");
+
+        Claim.take(claims, "run-2", TERM, duration -> other.close(), told::add);
+
+        assertThat(claims.names()).contains("run-2.claim").doesNotContain("run-1.claim");
+    }
+}
