@@ -49,7 +49,7 @@ public record AllowanceLog(List<Entry> entries) implements Serializable {
      * <p>Receipts alone are not enough: what was sent after the last of them was written is in none. So the mappings of
      * the receipts count until their response + window + guard, and the rest of the allowance counts as used until
      * whatever was in flight at the last sign of life must have been answered or lost. With the defaults, a death 20 s
-     * after 500 receipted mappings leaves 1,000 used until 86 s after the last heartbeat.
+     * after 500 receipted mappings leaves 1,000 used until 76 s after the last heartbeat.
      *
      * @param answered requests with a receipt
      * @param lastSign the last heartbeat, or the newest receipt if that is later

@@ -7,7 +7,7 @@ import java.time.Duration;
  * The figures that the allowance is computed with, fixed for one coordinator.
  *
  * <p>At the defaults 1,500 mappings fit into any 30 s; a permit comes back 31 s after its response; a permit about which
- * nothing is heard is held for 5 + 40 + 10 + 30 + 1 = 86 s. Send deadline and margin shrink with a short window (down to
+ * nothing is heard is held for 5 + 30 + 10 + 30 + 1 = 76 s. Send deadline and margin shrink with a short window (down to
  * 1 s each) and never grow past their defaults.
  *
  * @param mappingsPerWindow the most mappings of this application in any window, at least 1
