@@ -56,7 +56,8 @@ class ClaimTest {
 
         assertThat(waited).isEqualTo(TERM);
         assertThat(told)
-                .containsExactly("run run-1 holds this ledger; waiting up to 30s for a sign of life before taking over");
+                .containsExactly(
+                        "run run-1 holds this ledger; waiting up to 30s for a sign of life before taking over");
         assertThat(claims.names()).contains("run-2.claim").doesNotContain("run-1.claim");
     }
 

@@ -27,8 +27,9 @@ class ConfigurationTest {
 
     private static void assertProblems(Map<String, String> texts, Configuration.Need need, String... problems) {
         assertThatThrownBy(() -> of(texts, need))
-                .isInstanceOfSatisfying(InvalidSettingsException.class, e -> assertThat(e.problems())
-                        .containsExactly(problems));
+                .isInstanceOfSatisfying(
+                        InvalidSettingsException.class,
+                        e -> assertThat(e.problems()).containsExactly(problems));
     }
 
     private Path file(String name, String text) throws IOException {
@@ -44,18 +45,20 @@ class ConfigurationTest {
                                 "write.max-batch-bytes", "1MBs",
                                 "source.min-score", "0.9"),
                         Configuration.Need.SOURCE))
-                .isInstanceOfSatisfying(InvalidSettingsException.class, e -> assertThat(e.problems())
-                        .containsExactlyInAnyOrder(
-                                "Cannot use configuration key 'sorce.path': there is none of that name. Did you mean"
-                                        + " 'source.path'?",
-                                "Cannot parse configuration key 'allowance.window': '30' is not a duration. Use ms, s, m,"
-                                        + " h or d, for example 30s.",
-                                "Cannot parse configuration key 'write.max-batch-bytes': '1MBs' is not a size. Use B, kB"
-                                        + " or MB, at most 1000000B.",
-                                "Cannot use configuration key 'source.min-score': it is not available in this version."
-                                        + " Leave it out.",
-                                "Cannot read a source: none is set. Set 'source.path', 'source.table' or"
-                                        + " 'source.query'."));
+                .isInstanceOfSatisfying(
+                        InvalidSettingsException.class,
+                        e -> assertThat(e.problems())
+                                .containsExactlyInAnyOrder(
+                                        "Cannot use configuration key 'sorce.path': there is none of that name. Did you mean"
+                                                + " 'source.path'?",
+                                        "Cannot parse configuration key 'allowance.window': '30' is not a duration. Use ms, s, m,"
+                                                + " h or d, for example 30s.",
+                                        "Cannot parse configuration key 'write.max-batch-bytes': '1MBs' is not a size. Use B, kB"
+                                                + " or MB, at most 1000000B.",
+                                        "Cannot use configuration key 'source.min-score': it is not available in this version."
+                                                + " Leave it out.",
+                                        "Cannot read a source: none is set. Set 'source.path', 'source.table' or"
+                                                + " 'source.query'."));
     }
 
     @Test
@@ -157,12 +160,14 @@ class ConfigurationTest {
         Path file = file("bad.conf", "ledger.path = x\ntarget.api-key = s3cr=t");
 
         assertThatThrownBy(() -> ConfigText.read(List.of(file, folder.resolve("none.conf")), List.of()))
-                .isInstanceOfSatisfying(InvalidSettingsException.class, e -> assertThat(e.problems())
-                        .containsExactly(
-                                "Cannot read the configuration " + file
-                                        + ": line 2 is not HOCON. Put values with special characters into double quotes.",
-                                "Cannot read the configuration " + folder.resolve("none.conf")
-                                        + ": there is no such file. Paths are relative to the working directory."));
+                .isInstanceOfSatisfying(
+                        InvalidSettingsException.class,
+                        e -> assertThat(e.problems())
+                                .containsExactly(
+                                        "Cannot read the configuration " + file
+                                                + ": line 2 is not HOCON. Put values with special characters into double quotes.",
+                                        "Cannot read the configuration " + folder.resolve("none.conf")
+                                                + ": there is no such file. Paths are relative to the working directory."));
     }
 
     @Test
@@ -204,8 +209,9 @@ class ConfigurationTest {
     void refusesTheEmbeddedSandboxWhereExecutorsCannotReachIt() {
         assertThatThrownBy(() -> Target.requireReachable(of(Map.of("target.endpoint", "sandbox")), "yarn"))
                 .isInstanceOf(InvalidSettingsException.class)
-                .hasMessage("Cannot use configuration key 'target.endpoint': 'sandbox' listens on this machine's loopback,"
-                        + " which executors of master 'yarn' do not reach. Use a local master, or start 'usermap sandbox'"
-                        + " where they do.");
+                .hasMessage(
+                        "Cannot use configuration key 'target.endpoint': 'sandbox' listens on this machine's loopback,"
+                                + " which executors of master 'yarn' do not reach. Use a local master, or start 'usermap sandbox'"
+                                + " where they do.");
     }
 }

@@ -11,7 +11,13 @@ class GuardsTest {
     private static final Configuration DEFAULTS = Configuration.of(Map.of(), Set.of(), Map.of());
 
     private static Plan plan(
-            long sourceRows, long lastSourceRows, long acknowledged, long remap, long unmap, long largest, long placeholders) {
+            long sourceRows,
+            long lastSourceRows,
+            long acknowledged,
+            long remap,
+            long unmap,
+            long largest,
+            long placeholders) {
         return new Plan(
                 1,
                 "run",
@@ -46,15 +52,17 @@ class GuardsTest {
     @Test
     void stopsAnEmptySource() {
         assertThat(messages(plan(0, 0, 0, 0, 0, 0, 0)))
-                .containsExactly("Cannot apply the plan: the source has 0 rows, fewer than 1. If that is right, run it with"
-                        + " --allow min-source-rows, or set 'guards.min-source-rows'.");
+                .containsExactly(
+                        "Cannot apply the plan: the source has 0 rows, fewer than 1. If that is right, run it with"
+                                + " --allow min-source-rows, or set 'guards.min-source-rows'.");
     }
 
     @Test
     void stopsASourceThatHasShrunk() {
         assertThat(messages(plan(799, 1000, 1000, 0, 0, 2, 0)))
-                .containsExactly("Cannot apply the plan: 20.1 % of the source's rows are gone, more than 20.0 %. If that is"
-                        + " right, run it with --allow max-shrink, or set 'guards.max-shrink'.");
+                .containsExactly(
+                        "Cannot apply the plan: 20.1 % of the source's rows are gone, more than 20.0 %. If that is"
+                                + " right, run it with --allow max-shrink, or set 'guards.max-shrink'.");
     }
 
     @Test

@@ -25,10 +25,12 @@ class ProgressTest {
         UserMapRun.Progress waiting = progress(3000, 0, Optional.of(START.plusSeconds(85)));
 
         assertThat(new Progress(4112, RULES, START).line(waiting, START.plusSeconds(62)))
-                .isEqualTo("apply: 3,000 of 4,112 accepted, 48.4/s, 96 % of the allowance, waiting for the allowance, about"
-                        + " 23s left");
+                .isEqualTo(
+                        "apply: 3,000 of 4,112 accepted, 48.4/s, 96 % of the allowance, waiting for the allowance, about"
+                                + " 23s left");
         assertThat(new Progress(4112, RULES, START).line(progress(1500, 2, Optional.empty()), START.plusSeconds(1)))
-                .isEqualTo("apply: 1,500 of 4,112 accepted, 2 rejected, 1500.0/s, 96 % of the allowance, about 31s left");
+                .isEqualTo(
+                        "apply: 1,500 of 4,112 accepted, 2 rejected, 1500.0/s, 96 % of the allowance, about 31s left");
     }
 
     @Test

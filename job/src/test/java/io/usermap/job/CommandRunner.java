@@ -1,0 +1,92 @@
+package io.usermap.job;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** The real command line in this process: settings that every call has, what it printed, and its report. */
+final class CommandRunner {
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private final Path folder;
+    private final List<String> settings = new ArrayList<>();
+    private String out = "";
+    private String err = "";
+
+    CommandRunner(Path folder) {
+        this.folder = folder;
+        set("ledger.path", ledger().toString());
+        set("ledger.lock-term", "600ms");
+        set("allowance.events-per-second", "5000");
+        set("allowance.window", "1s");
+        set("write.writers", "2");
+    }
+
+    Path ledger() {
+        return folder.resolve("ledger");
+    }
+
+    CommandRunner set(String key, String value) {
+        settings.add("--set");
+        settings.add(key + "=" + value);
+        return this;
+    }
+
+    /** A source of CSV, whose first line is the header. */
+    CommandRunner source(String... lines) throws IOException {
+        Path file = folder.resolve("source.csv");
+        Files.write(file, List.of(lines));
+        return set("source.path", file.toString());
+    }
+
+    /** Runs a command and returns its exit code. */
+    int run(String... words) {
+        ByteArrayOutputStream outBytes = new ByteArrayOutputStream();
+        ByteArrayOutputStream errBytes = new ByteArrayOutputStream();
+        List<String> line = new ArrayList<>(List.of(words));
+        line.addAll(settings);
+        line.add("--report");
+        line.add(folder.resolve("report.json").toString());
+        int code = Main.run(
+                line.toArray(String[]::new),
+                new PrintStream(outBytes, true, StandardCharsets.UTF_8),
+                new PrintStream(errBytes, true, StandardCharsets.UTF_8));
+        out = outBytes.toString(StandardCharsets.UTF_8);
+        err = errBytes.toString(StandardCharsets.UTF_8);
+        return code;
+    }
+
+    /** What the last command wrote to standard output. */
+    String out() {
+        return out;
+    }
+
+    /** What the last command wrote to standard error. */
+    String err() {
+        return err;
+    }
+
+    /** The report of the last command. */
+    JsonNode report() throws IOException {
+        return JSON.readTree(folder.resolve("report.json").toFile());
+    }
+
+    long count(String name) throws IOException {
+        return report().path("counts").path(name).asLong();
+    }
+
+    /** Folders of runs, the oldest first. */
+    List<Path> runs() throws IOException {
+        try (Stream<Path> found = Files.list(ledger().resolve("runs"))) {
+            return found.sorted().toList();
+        }
+    }
+}

@@ -1,0 +1,154 @@
+package io.usermap.job;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.apache.spark.SparkEnv;
+import org.apache.spark.SparkUserAppException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The command line without Spark: all of this ends before a session would start. */
+class MainTest {
+    @TempDir
+    private Path folder;
+
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+
+    private int run(String... args) {
+        return Main.run(args, print(out), print(err));
+    }
+
+    private static PrintStream print(ByteArrayOutputStream bytes) {
+        return new PrintStream(bytes, true, StandardCharsets.UTF_8);
+    }
+
+    private String out() {
+        return out.toString(StandardCharsets.UTF_8);
+    }
+
+    private String err() {
+        return err.toString(StandardCharsets.UTF_8);
+    }
+
+    @AfterEach
+    void noSessionWasStarted() {
+        assertThat(SparkEnv.get()).isNull();
+    }
+
+    @Test
+    void tellsItsVersion() {
+        assertThat(run("--version")).isZero();
+        assertThat(out()).matches("usermap \\d+\\.\\d+\\.\\d+\\S*\\R");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"plan", "apply", "lookup", "sandbox"})
+    void helpsWithEveryCommand(String command) {
+        assertThat(run("--help")).isZero();
+        assertThat(out()).contains("\n  " + command);
+
+        assertThat(run(command, "--help")).isZero();
+        assertThat(err()).isEmpty();
+    }
+
+    @Test
+    void listsTheFlagsThatScriptsUse() {
+        run("plan", "--help");
+        assertThat(out()).contains("--detailed-exitcode", "--format", "--config", "--set", "--report", "--quiet");
+        run("apply", "--help");
+        assertThat(out()).contains("[PLAN]", "--dry-run", "--allow", "--log-format", "--stacktrace", "--master");
+    }
+
+    @Test
+    void asksForACommand() {
+        assertThat(run()).isEqualTo(6);
+        assertThat(err())
+                .isEqualToIgnoringNewLines(
+                        "Cannot run usermap: it was given no command. Use plan, apply, lookup or sandbox;"
+                                + " --help tells more.");
+    }
+
+    @Test
+    void refusesAFlagThatItDoesNotKnow() {
+        assertThat(run("apply", "--dry-rum")).isEqualTo(6);
+        assertThat(err())
+                .isEqualToIgnoringNewLines(
+                        "Cannot read the command line: Unknown option: '--dry-rum'. See 'usermap apply" + " --help'.");
+    }
+
+    @Test
+    void refusesAGuardThatThereIsNot() {
+        assertThat(run("apply", "--allow", "everything")).isEqualTo(6);
+        assertThat(err())
+                .isEqualToIgnoringNewLines("Cannot allow 'everything': there is no guard of that name. Use one of"
+                        + " max-cluster-size, max-placeholder-share, max-remap-share, max-shrink, max-unmap-share,"
+                        + " min-source-rows.");
+    }
+
+    @Test
+    void reportsAWrongConfigurationBeforeAnySessionStarts() throws IOException {
+        Path report = folder.resolve("report.json");
+
+        assertThat(run("apply", "--set", "plan.mode=mirrow", "--set", "source.path=x", "--report", report.toString()))
+                .isEqualTo(6);
+
+        assertThat(err())
+                .isEqualToIgnoringNewLines("Cannot parse configuration key 'plan.mode': 'mirrow' is none of upsert |"
+                        + " mirror.Cannot talk to the service: there is no API key. Set 'target.api-key' to a reference such"
+                        + " as \"env:AMPLITUDE_API_KEY\".");
+        assertThat(Files.readString(report)).contains("\"outcome\" : \"failed\"", "\"exit_code\" : 6");
+        assertThat(out()).isEmpty();
+    }
+
+    @Test
+    void writesErrorsAsJsonWhereAsked() {
+        assertThat(run("plan", "--log-format", "json")).isEqualTo(6);
+        assertThat(err())
+                .isEqualToIgnoringNewLines("{\"kind\":\"error\",\"message\":\"Cannot read a source: none is set. Set"
+                        + " 'source.path', 'source.table' or 'source.query'.\"}");
+    }
+
+    @Test
+    void lookupNeedsBothKeys() {
+        assertThat(run("lookup", "ann@example.com")).isEqualTo(6);
+        assertThat(err())
+                .contains(
+                        "there is no API key. Set 'target.api-key'",
+                        "there is no secret key. Set 'target.secret-key' to a reference such as"
+                                + " \"env:AMPLITUDE_SECRET_KEY\".");
+    }
+
+    @Test
+    void leavesAForeignProcessAsAnExceptionThatSparkTurnsIntoTheExitCode() {
+        assertThatThrownBy(() -> Main.main(new String[] {"plan", "--quiet"}))
+                .isInstanceOfSatisfying(
+                        SparkUserAppException.class,
+                        e -> assertThat(e.exitCode()).isEqualTo(6))
+                .hasMessage(
+                        "usermap plan ended with exit code 6. The messages above say why; report.json of its run has"
+                                + " the detail.");
+    }
+
+    @Test
+    void tellsTheLauncherWhichMasterIsConfigured() throws IOException {
+        Path file = Files.writeString(folder.resolve("a.conf"), "spark.master = \"spark://somewhere:7077\"");
+
+        assertThat(LaunchMaster.master(new String[] {"apply", "--config", file.toString(), "--dry-run"}))
+                .isEqualTo("spark://somewhere:7077");
+        assertThat(LaunchMaster.master(new String[] {"apply", "--log-format", "xml"}))
+                .isEmpty();
+        assertThat(LaunchMaster.master(new String[] {"apply", "--set", "no.such=key"}))
+                .isEmpty();
+    }
+}
