@@ -1,12 +1,16 @@
 package io.usermap.job;
 
+import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.max;
+import static org.apache.spark.sql.functions.sum;
 import static org.apache.spark.sql.functions.when;
 
 import io.usermap.job.Keys.Mode;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.spark.sql.Column;
@@ -24,6 +28,8 @@ import org.apache.spark.sql.Row;
  * <p>A state row without a target is an unmap that was acknowledged: an unmap that the source asks for is sent once.
  */
 final class Planner implements AutoCloseable {
+    private static final List<String> OPS = List.of("map", "remap", "unmap", "unchanged");
+
     private final SourceRows rows;
     private final Shape shape;
     private final Dataset<Row> decided;
@@ -34,18 +40,20 @@ final class Planner implements AutoCloseable {
         this.rows = rows;
         this.shape = shape;
         this.decided = decided.persist();
-        this.decided
-                .groupBy("op")
-                .agg(count(lit(1)))
-                .collectAsList()
-                .forEach(group -> byOp.put(group.getString(0), group.getLong(1)));
-        Row largest = this.decided
-                .filter(col("reason").notEqual("vanished"))
+        // In one pass: users of each op, and of the largest cluster; whoever vanished is in none.
+        List<Column> perCluster = new ArrayList<>();
+        OPS.forEach(op -> perCluster.add(
+                sum(when(col("op").equalTo(op), 1L).otherwise(0L)).as(op)));
+        List<Column> inAll = new ArrayList<>();
+        OPS.forEach(op -> inAll.add(coalesce(sum(op), lit(0L)).as(op)));
+        Column size = when(col("cluster").isNotNull(), col("users"));
+        Row counts = this.decided
                 .groupBy("cluster")
-                .agg(count(lit(1)).as("size"))
-                .agg(max("size"))
+                .agg(count(lit(1)).as("users"), perCluster.toArray(Column[]::new))
+                .agg(coalesce(max(size), lit(0L)), inAll.toArray(Column[]::new))
                 .first();
-        this.largestCluster = largest.isNullAt(0) ? 0 : largest.getLong(0);
+        this.largestCluster = counts.getLong(0);
+        OPS.forEach(op -> byOp.put(op, counts.getLong(1 + OPS.indexOf(op))));
     }
 
     /**

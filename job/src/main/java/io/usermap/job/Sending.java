@@ -66,12 +66,12 @@ final class Sending {
     Sent send(LedgerRun run, Plan plan, Target target, Claim claim) {
         Instant start = Instant.now();
         AllowanceLog seed = seed();
-        Dataset<Row> acknowledged = Receipts.of(spark, run).acknowledged();
-        long before = acknowledged.count();
+        Receipts earlier = Receipts.of(spark, run);
+        long before = earlier.count().accepted();
         Dataset<Row> rest = spark.read()
                 .parquet(run.planAddress())
                 .filter(col("op").notEqual("reject"))
-                .join(acknowledged.select("user_id"), new String[] {"user_id"}, "left_anti")
+                .join(earlier.acknowledged().select("user_id"), new String[] {"user_id"}, "left_anti")
                 .select(
                         col("user_id"),
                         col("global_user_id"),
@@ -96,14 +96,14 @@ final class Sending {
             UserMapRun.Progress figures = writing.progress();
             AllowanceLog log = writing.allowanceLog();
             Receipts receipts = Receipts.of(spark, run);
-            long accepted = receipts.accepted();
-            if (accepted > 0) {
+            Receipts.Count count = receipts.count();
+            if (count.accepted() > 0) {
                 ledger.state().take(receipts.acknowledged(), plan.sourceRows(), run.id());
             }
             return new Sent(
-                    accepted,
+                    count.accepted(),
                     before,
-                    receipts.rejectedByReason(),
+                    count.rejectedByReason(),
                     figures,
                     log,
                     Duration.between(start, Instant.now()),
@@ -170,7 +170,15 @@ final class Sending {
 
         @Override
         public void close() {
-            threads.shutdownNow();
+            threads.shutdown();
+            try {
+                // A beat that is being written must not land after the claim is given back.
+                if (!threads.awaitTermination(10, TimeUnit.SECONDS)) {
+                    threads.shutdownNow();
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
             if (console.movesBar()) {
                 console.bar("\n");
             }

@@ -70,9 +70,8 @@ final class SourceRows implements AutoCloseable {
             }
             Dataset<Row> perUser = perUser(checked, shape).persist();
             SourceRows found = new SourceRows(checked, perUser, rejected, rows);
-            long conflicts = found.conflicts().count();
-            if (conflicts > 0) {
-                rejected.put(CONFLICT, conflicts);
+            if (!perUser.filter(col("conflict")).isEmpty()) {
+                rejected.put(CONFLICT, found.conflicts().count());
             }
             return found;
         } catch (StoppedException e) {
