@@ -30,7 +30,7 @@ public record RetrySchedule(Duration first, Duration most, int maxAttempts) impl
     public Duration waitAfter(int attempts, RandomGenerator random) {
         long cap = most.toNanos();
         int doublings = attempts - 1;
-        if (doublings < 32) {
+        if (doublings < Long.numberOfLeadingZeros(first.toNanos()) - 1) {
             cap = Math.min(cap, first.toNanos() << doublings);
         }
         return Duration.ofNanos(random.nextLong(cap + 1));
