@@ -33,13 +33,15 @@ final class Planner implements AutoCloseable {
     private final SourceRows rows;
     private final Shape shape;
     private final Dataset<Row> decided;
+    private final List<Dataset<Row>> kept;
     private final Map<String, Long> byOp = new TreeMap<>();
     private final long largestCluster;
 
-    private Planner(SourceRows rows, Shape shape, Dataset<Row> decided) {
+    private Planner(SourceRows rows, Shape shape, Dataset<Row> decided, List<Dataset<Row>> kept) {
         this.rows = rows;
         this.shape = shape;
-        this.decided = decided.persist();
+        this.decided = decided;
+        this.kept = kept;
         // In one pass: users of each op, and of the largest cluster; whoever vanished is in none.
         List<Column> perCluster = new ArrayList<>();
         OPS.forEach(op -> perCluster.add(
@@ -63,7 +65,17 @@ final class Planner implements AutoCloseable {
      * @param state {@code user_id, global_user_id}, every user once
      */
     static Planner of(SourceRows rows, Shape shape, Dataset<Row> state, Mode mode) {
-        return new Planner(rows, shape, decided(members(rows, shape), rows, state, mode));
+        // Each is used by several of the steps that follow; kept, it is worked out once, and plans stay small.
+        List<Dataset<Row>> kept = new ArrayList<>();
+        Dataset<Row> members = keep(members(rows, shape), kept);
+        Dataset<Row> decided = keep(decided(members, rows, state, mode, kept), kept);
+        return new Planner(rows, shape, decided, kept);
+    }
+
+    private static Dataset<Row> keep(Dataset<Row> frame, List<Dataset<Row>> kept) {
+        Dataset<Row> persisted = frame.persist();
+        kept.add(persisted);
+        return persisted;
     }
 
     private static Dataset<Row> members(SourceRows rows, Shape shape) {
@@ -78,7 +90,8 @@ final class Planner implements AutoCloseable {
                         lit(false).as("asked"));
     }
 
-    private static Dataset<Row> decided(Dataset<Row> members, SourceRows rows, Dataset<Row> state, Mode mode) {
+    private static Dataset<Row> decided(
+            Dataset<Row> members, SourceRows rows, Dataset<Row> state, Mode mode, List<Dataset<Row>> kept) {
         Dataset<Row> known = state.select(
                 col("user_id").as("id"),
                 col("global_user_id").as("present"),
@@ -109,7 +122,7 @@ final class Planner implements AutoCloseable {
                         col("present"),
                         col("known"),
                         lit(true).as("follows"));
-        Dataset<Row> all = wanted.unionByName(followers);
+        Dataset<Row> all = keep(wanted.unionByName(followers), kept);
         Dataset<Row> decided = all.join(Election.centres(all), new String[] {"cluster"})
                 .select(
                         op().as("op"),
@@ -177,6 +190,6 @@ final class Planner implements AutoCloseable {
 
     @Override
     public void close() {
-        decided.unpersist();
+        kept.forEach(Dataset::unpersist);
     }
 }

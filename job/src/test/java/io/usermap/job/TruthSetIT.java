@@ -23,7 +23,7 @@ class TruthSetIT {
     @RegisterExtension
     static final LocalSpark LOCAL = new LocalSpark();
 
-    private static final Path DATA = Path.of("../../shared/data");
+    private static final Path DATA = Path.of(System.getProperty("basedir", "."), "..", "..", "shared", "data");
     private static final Shape SHAPE = new Shape.Clusters("CLUSTER_ID", "id");
 
     private Dataset<Row> load(int number, String cluster) {
