@@ -28,6 +28,8 @@ final class CommandRunner {
         set("allowance.events-per-second", "5000");
         set("allowance.window", "1s");
         set("write.writers", "2");
+        set("write.connect-timeout", "500ms");
+        set("write.request-timeout", "2s");
     }
 
     Path ledger() {

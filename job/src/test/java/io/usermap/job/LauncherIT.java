@@ -15,9 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** {@code job/bin/usermap} as a process of its own, from another working directory. */
 class LauncherIT {
-    private static final Path LAUNCHER = Path.of(System.getProperty("basedir", "."), "bin", "usermap")
-            .toAbsolutePath()
-            .normalize();
+    private static final Path LAUNCHER = Checkout.root().resolve("job/bin/usermap");
 
     @TempDir
     private Path folder;

@@ -32,7 +32,10 @@ final class LocalSpark implements BeforeAllCallback, BeforeEachCallback, AfterAl
     @Override
     public void beforeAll(ExtensionContext context) {
         suite.runBefore();
+        // Frames here have a handful of rows: what pays for itself on many only costs time.
         spark().conf().set("spark.sql.shuffle.partitions", "2");
+        spark().conf().set("spark.sql.adaptive.enabled", "false");
+        spark().conf().set("spark.sql.codegen.wholeStage", "false");
     }
 
     @Override

@@ -23,7 +23,7 @@ class TruthSetIT {
     @RegisterExtension
     static final LocalSpark LOCAL = new LocalSpark();
 
-    private static final Path DATA = Path.of(System.getProperty("basedir", "."), "..", "..", "shared", "data");
+    private static final Path DATA = Checkout.root().resolveSibling("shared").resolve("data");
     private static final Shape SHAPE = new Shape.Clusters("CLUSTER_ID", "id");
 
     private Dataset<Row> load(int number, String cluster) {
@@ -51,7 +51,7 @@ class TruthSetIT {
     @Test
     void costsFewWritesAsItGrowsAndNoneWhenClustersAreOnlyRenumbered() {
         assumeThat(Files.isDirectory(DATA))
-                .as("no public data at " + DATA.toAbsolutePath().normalize() + ", nothing to test with")
+                .as("no public data at " + DATA + ", nothing to test with")
                 .isTrue();
         Dataset<Row> none = LOCAL.spark()
                 .createDataFrame(
