@@ -17,12 +17,15 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -39,25 +42,68 @@ class PlannerIT {
             new StructType().add("user_id", DataTypes.StringType).add("global_user_id", DataTypes.StringType);
     private static final StructType PAIR = STATE.add("unmap", DataTypes.BooleanType);
 
-    /** Rows written as {@code a>b} (map), {@code a>} (no target), {@code a!} (unmap). */
-    private Dataset<Row> pairs(String... rows) {
-        List<Row> parsed = Arrays.stream(rows)
-                .map(row -> {
-                    String[] ends = row.split("[>!]", 2);
-                    return RowFactory.create(ends[0], ends[1].isEmpty() ? null : ends[1], row.contains("!"));
-                })
-                .toList();
-        return LOCAL.spark().createDataFrame(parsed, PAIR);
+    /**
+     * What a source and a state lead to.
+     *
+     * @param sentence what the case shows
+     * @param source {@code a>b} (map), {@code a>} (no target), {@code a!} (unmap); of clusters, {@code name:abc}
+     * @param state {@code a>b}, or {@code a>} for an unmap that was acknowledged
+     * @param changes {@code op user target reason}, sorted
+     */
+    private record Case(String sentence, List<String> source, List<String> state, List<String> changes) {}
+
+    private static Case when(String sentence, String source, String state, String... changes) {
+        return new Case(sentence, words(source), words(state), List.of(changes));
     }
 
-    /** Rows written as {@code cluster:abc}, one user per letter. */
-    private Dataset<Row> clusters(String... rows) {
-        List<Row> parsed = Arrays.stream(rows)
-                .flatMap(row -> row.split(":", 2)[1]
-                        .chars()
-                        .mapToObj(id -> RowFactory.create(row.split(":", 2)[0], String.valueOf((char) id))))
+    private static List<String> words(String text) {
+        return text.isEmpty() ? List.of() : List.of(text.split(" ", -1));
+    }
+
+    /** Plans all cases at once, each with ids of its own, and compares what became of each. */
+    private Stream<DynamicTest> planned(Shape shape, Mode mode, Case... cases) {
+        List<Row> source = new ArrayList<>();
+        List<Row> state = new ArrayList<>();
+        for (int number = 0; number < cases.length; number++) {
+            String prefix = number + "/";
+            cases[number]
+                    .source()
+                    .forEach(word -> source.addAll(
+                            shape instanceof Shape.Pairs ? List.of(pair(prefix, word)) : cluster(prefix, word)));
+            cases[number].state().forEach(word -> {
+                Row row = pair(prefix, word);
+                state.add(RowFactory.create(row.getString(0), row.getString(1)));
+            });
+        }
+        Dataset<Row> rows =
+                shape instanceof Shape.Pairs ? LOCAL.spark().createDataFrame(source, PAIR) : clusters(source);
+        List<String> changes = changes(rows, shape, LOCAL.spark().createDataFrame(state, STATE), mode);
+        return IntStream.range(0, cases.length)
+                .mapToObj(number -> DynamicTest.dynamicTest(
+                        cases[number].sentence(),
+                        () -> assertThat(changes.stream()
+                                        .filter(change -> change.contains(" " + number + "/"))
+                                        .map(change -> change.replace(number + "/", "")))
+                                .containsExactlyElementsOf(cases[number].changes())));
+    }
+
+    private static Row pair(String prefix, String word) {
+        String[] ends = word.split("[>!]", 2);
+        String target = ends[1].isEmpty() || ends[1].equals("null") ? ends[1] : prefix + ends[1];
+        return RowFactory.create(prefix + ends[0], target.isEmpty() ? null : target, word.contains("!"));
+    }
+
+    private static List<Row> cluster(String prefix, String word) {
+        String[] parts = word.split(":", 2);
+        return parts[1].chars()
+                .mapToObj(id -> RowFactory.create(prefix + parts[0], prefix + (char) id))
                 .toList();
-        return clusters(parsed);
+    }
+
+    private Dataset<Row> pairs(String... words) {
+        return LOCAL.spark()
+                .createDataFrame(
+                        Arrays.stream(words).map(word -> pair("", word)).toList(), PAIR);
     }
 
     private Dataset<Row> clusters(List<Row> rows) {
@@ -74,10 +120,6 @@ class PlannerIT {
         return LOCAL.spark().createDataFrame(rows, STATE);
     }
 
-    private Dataset<Row> state(String... rows) {
-        return pairs(rows).drop("unmap");
-    }
-
     /** The changes as {@code op user target reason}, sorted. */
     private List<String> changes(Dataset<Row> source, Shape shape, Dataset<Row> state, Mode mode) {
         try (SourceRows rows = SourceRows.of(source, shape, RULES);
@@ -90,70 +132,102 @@ class PlannerIT {
         }
     }
 
-    private List<String> changes(Dataset<Row> source, Shape shape, String... state) {
-        return changes(source, shape, state(state), Mode.UPSERT);
-    }
-
-    @Test
-    void mapsNewPairsAndLeavesThoseInForceAlone() {
-        assertThat(changes(pairs("a>g", "b>g", "c>h", "b>g"), PAIRS, "b>g"))
-                .containsExactly("map a g new", "map c h new");
-    }
-
-    @Test
-    void flattensChainsToTheirEnd() {
-        assertThat(changes(pairs("a>b", "b>c", "c>d", "x>c"), PAIRS))
-                .containsExactly("map a d new", "map b d new", "map c d new", "map x d new");
-    }
-
-    @Test
-    void flattensLongChains() {
-        int length = 200;
-        String[] rows = IntStream.range(0, length)
+    @TestFactory
+    Stream<DynamicTest> pairsUnderUpsert() {
+        String longChain = IntStream.range(0, 100)
                 .mapToObj(i -> "u%03d>u%03d".formatted(i, i + 1))
+                .collect(Collectors.joining(" "));
+        String[] flattened = IntStream.range(0, 100)
+                .mapToObj("map u%03d u100 new"::formatted)
                 .toArray(String[]::new);
-        assertThat(changes(pairs(rows), PAIRS))
-                .hasSize(length)
-                .allMatch(change -> change.endsWith("u%03d new".formatted(length)));
-    }
-
-    @Test
-    void cutsCyclesByElectingOneOfTheirUsers() {
-        assertThat(changes(pairs("b>c", "c>a", "a>b", "x>y", "y>b", "p>q"), PAIRS))
-                .containsExactly("map b a new", "map c a new", "map p q new", "map x a new", "map y a new");
-        assertThat(changes(pairs("b>c", "c>a", "a>b"), PAIRS, "a>c"))
-                .as("the one in force costs fewest writes")
-                .containsExactly("map b c new");
-    }
-
-    @Test
-    void dropsSelfMapsAndUnmapsWhoeverStandsForItself() {
-        assertThat(changes(pairs("g>g", "a>g"), PAIRS)).containsExactly("map a g new");
-        assertThat(changes(pairs("g>g", "a>g"), PAIRS, "g>h")).containsExactly("map a g new", "unmap g null centre");
-        assertThat(changes(pairs("a>a", "a>g"), PAIRS)).containsExactly("map a g new");
-    }
-
-    @Test
-    void sendsAnUnmapThatIsAskedForOnce() {
-        assertThat(changes(pairs("a!"), PAIRS)).containsExactly("unmap a null asked");
-        assertThat(changes(pairs("a!"), PAIRS, "a>g")).containsExactly("unmap a null asked");
-        assertThat(changes(pairs("a!"), PAIRS, "a>")).isEmpty();
-        assertThat(changes(pairs("a>g"), PAIRS, "a>")).containsExactly("map a g new");
-    }
-
-    @Test
-    void rejectsContradictionsAndRowsThatCannotBeRight() {
-        assertThat(changes(pairs("a>g", "a>h", "a>g", "b>g", "c>null", "d>", "e!", "e>g"), PAIRS))
-                .containsExactly(
+        return planned(
+                PAIRS,
+                Mode.UPSERT,
+                when(
+                        "new pairs are mapped, those in force left alone",
+                        "a>g b>g c>h b>g",
+                        "b>g",
+                        "map a g new",
+                        "map c h new"),
+                when(
+                        "chains are flattened to their end",
+                        "a>b b>c x>b",
+                        "",
+                        "map a c new",
+                        "map b c new",
+                        "map x c new"),
+                when("long ones too", longChain, "", flattened),
+                when(
+                        "a cycle is cut by electing the smallest of its users",
+                        "b>c c>a a>b x>y y>b",
+                        "",
+                        "map b a new",
+                        "map c a new",
+                        "map x a new",
+                        "map y a new"),
+                when("or the one that costs fewest writes", "b>c c>a a>b", "a>c", "map b c new"),
+                when("a self-map is no mapping", "g>g a>g", "", "map a g new"),
+                when("a self-map does not contradict a mapping", "a>a a>g", "", "map a g new"),
+                when("a centre that is mapped is unmapped", "g>g a>g", "g>h", "map a g new", "unmap g null centre"),
+                when("an unmap of a stranger is sent", "a!", "", "unmap a null asked"),
+                when("an unmap of a mapped user is sent", "a!", "a>g", "unmap a null asked"),
+                when("an unmap that was acknowledged is not", "a!", "a>"),
+                when("whoever was unmapped can be mapped again", "a>g", "a>", "map a g new"),
+                when(
+                        "rows that contradict each other or cannot be right are rejected",
+                        "a>g a>h a>g b>g c>null d> e! e>g",
+                        "",
                         "map b g new",
                         "reject a g conflict",
                         "reject a h conflict",
                         "reject c null placeholder",
                         "reject d null missing_id",
                         "reject e g conflict",
-                        "reject e null conflict");
-        assertThat(changes(clusters("1:ab", "2:bc"), CLUSTERS))
-                .containsExactly("reject b null conflict", "reject b null conflict");
+                        "reject e null conflict"),
+                when(
+                        "a vanished user follows its target, others stay",
+                        "g>h",
+                        "v>g w>k",
+                        "map g h new",
+                        "remap v h follows"));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> pairsUnderMirror() {
+        return planned(
+                PAIRS,
+                Mode.MIRROR,
+                when(
+                        "vanished users are unmapped",
+                        "g>h",
+                        "v>g w>k",
+                        "map g h new",
+                        "unmap v null vanished",
+                        "unmap w null vanished"),
+                when("rejected is not vanished", "b>g b>h", "b>g", "reject b g conflict", "reject b h conflict"));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> clustersUnderUpsert() {
+        return planned(
+                CLUSTERS,
+                Mode.UPSERT,
+                when("the smallest stands for a new cluster", "1:cab", "", "map b a new", "map c a new"),
+                when(
+                        "the centre that costs fewest writes is elected",
+                        "1:mnu 2:g",
+                        "m>g n>g",
+                        "remap m u moved",
+                        "remap n u moved"),
+                when("one more comes under the centre in force", "1:abcd", "b>d c>d", "map a d new"),
+                when("of two in force the smaller stays", "1:abxy", "a>b x>y", "map y b new", "remap x b moved"),
+                when("whoever is left alone is unmapped", "1:a 2:g", "a>g", "unmap a null centre"),
+                when(
+                        "one user in two clusters is in none",
+                        "1:ab 2:bc",
+                        "",
+                        "reject b null conflict",
+                        "reject b null conflict"));
     }
 
     @Test
@@ -174,42 +248,14 @@ class PlannerIT {
                                 RowFactory.create("b", "g", ""),
                                 RowFactory.create("c", "g", null)),
                         schema);
-        assertThat(changes(words, PAIRS)).containsExactly("map b g new", "map c g new", "unmap a null asked");
+        assertThat(changes(words, PAIRS, state(Map.of()), Mode.UPSERT))
+                .containsExactly("map b g new", "map c g new", "unmap a null asked");
 
         Dataset<Row> others = LOCAL.spark().createDataFrame(List.of(RowFactory.create("a", "g", "yes")), schema);
         assertThatThrownBy(() -> SourceRows.of(others, PAIRS, RULES))
                 .isInstanceOf(StoppedException.class)
                 .hasMessage("Cannot read the unmap column: 1 rows hold neither true nor false. Mend them in"
                         + " 'source.sql'.");
-    }
-
-    @Test
-    void electsTheCentreThatCostsFewestWrites() {
-        assertThat(changes(clusters("1:mnu", "2:g"), CLUSTERS, "m>g", "n>g"))
-                .containsExactly("remap m u moved", "remap n u moved");
-        assertThat(changes(clusters("1:abcd"), CLUSTERS, "b>d", "c>d"))
-                .as("one more under the centre in force")
-                .containsExactly("map a d new");
-        assertThat(changes(clusters("1:abxy"), CLUSTERS, "a>b", "x>y"))
-                .as("two in force: the smaller stays")
-                .containsExactly("map y b new", "remap x b moved");
-        assertThat(changes(clusters("1:cab"), CLUSTERS)).containsExactly("map b a new", "map c a new");
-    }
-
-    @Test
-    void unmapsWhoeverIsLeftAlone() {
-        assertThat(changes(clusters("1:a", "2:g"), CLUSTERS, "a>g")).containsExactly("unmap a null centre");
-    }
-
-    @Test
-    void letsVanishedUsersFollowUnderUpsertAndUnmapsThemUnderMirror() {
-        assertThat(changes(pairs("g>h"), PAIRS, state("v>g", "w>k"), Mode.UPSERT))
-                .containsExactly("map g h new", "remap v h follows");
-        assertThat(changes(pairs("g>h"), PAIRS, state("v>g", "w>k"), Mode.MIRROR))
-                .containsExactly("map g h new", "unmap v null vanished", "unmap w null vanished");
-        assertThat(changes(pairs("b>g", "b>h"), PAIRS, state("b>g"), Mode.MIRROR))
-                .as("rejected is not vanished")
-                .containsExactly("reject b g conflict", "reject b h conflict");
     }
 
     @Test
@@ -223,8 +269,8 @@ class PlannerIT {
         Dataset<Row> other = clusters(rows).repartition(7);
         try (SourceRows first = SourceRows.of(one, CLUSTERS, RULES);
                 SourceRows second = SourceRows.of(other, CLUSTERS, RULES);
-                Planner firstPlan = Planner.of(first, CLUSTERS, state(), Mode.UPSERT);
-                Planner secondPlan = Planner.of(second, CLUSTERS, state(), Mode.UPSERT)) {
+                Planner firstPlan = Planner.of(first, CLUSTERS, state(Map.of()), Mode.UPSERT);
+                Planner secondPlan = Planner.of(second, CLUSTERS, state(Map.of()), Mode.UPSERT)) {
             LOCAL.assertSame(
                     firstPlan.plan().orderBy("user_id"), secondPlan.plan().orderBy("user_id"));
         }
