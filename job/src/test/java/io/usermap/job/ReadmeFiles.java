@@ -45,4 +45,31 @@ final class ReadmeFiles {
         }
         return found;
     }
+
+    /** What stands between {@code <!-- name -->} and {@code <!-- /name -->}. */
+    static String section(String markdown, String name) {
+        return markdown.substring(begin(markdown, name), end(markdown, name));
+    }
+
+    /** The same document with another text between the marks. */
+    static String withSection(String markdown, String name, String text) {
+        return markdown.substring(0, begin(markdown, name)) + text + markdown.substring(end(markdown, name));
+    }
+
+    private static int begin(String markdown, String name) {
+        String mark = "<!-- " + name + " -->\n";
+        return position(markdown, mark) + mark.length();
+    }
+
+    private static int end(String markdown, String name) {
+        return position(markdown, "<!-- /" + name + " -->");
+    }
+
+    private static int position(String markdown, String mark) {
+        int position = markdown.indexOf(mark);
+        if (position < 0) {
+            throw new IllegalStateException("the document has no " + mark.strip());
+        }
+        return position;
+    }
 }
