@@ -10,12 +10,17 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import javax.tools.Diagnostic;
 import javax.tools.DiagnosticCollector;
 import javax.tools.JavaCompiler;
 import javax.tools.JavaFileObject;
 import javax.tools.StandardJavaFileManager;
 import javax.tools.ToolProvider;
+import org.apache.spark.sql.catalyst.plans.logical.InsertIntoStatement;
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
+import org.apache.spark.sql.execution.SparkSqlParser;
+import org.apache.spark.sql.execution.command.SetCommand;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -110,5 +115,30 @@ class ReadmeTest {
         assertThat(told.getDiagnostics())
                 .filteredOn(line -> line.getKind() == Diagnostic.Kind.ERROR)
                 .isEmpty();
+    }
+
+    @Test
+    void theStatementsOfSqlParseAndConfigureTheCatalogWithOptionsThatExist() throws IOException {
+        String prefix = "spark.sql.catalog.amplitude";
+        Map<String, String> configured = new HashMap<>();
+        List<String> statements = Stream.of(block("sql").split(";\\s*", -1))
+                .filter(statement -> !statement.isBlank())
+                .toList();
+        for (String statement : statements) {
+            LogicalPlan plan = new SparkSqlParser().parsePlan(statement);
+            if (plan instanceof SetCommand) {
+                String[] setting = statement.substring("SET ".length()).split(" = ", 2);
+                configured.put(setting[0], setting[1]);
+            } else {
+                assertThat(plan).isInstanceOf(InsertIntoStatement.class);
+                assertThat(statement).startsWith("INSERT INTO amplitude.usermap BY NAME");
+            }
+        }
+        Map<String, String> options = new HashMap<>();
+        configured.forEach((key, value) -> options.put(key.replace(prefix + ".", ""), value));
+
+        assertThat(options.remove(prefix)).isEqualTo(UserMapCatalog.class.getName());
+        assertThat(UserMapOptions.of(options).apiKeyText()).contains("env:AMPLITUDE_API_KEY");
+        assertThat(statements).hasSize(configured.size() + 1);
     }
 }
