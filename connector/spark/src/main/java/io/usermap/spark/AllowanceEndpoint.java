@@ -263,6 +263,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     private void forget(Writer writer) {
         allowance.leave(writer);
         callers.remove(writer);
+        open.values().removeIf(question -> question.writer().equals(writer));
     }
 
     /** Gives out what can be answered now, and sets the timer for the rest. */
