@@ -86,7 +86,9 @@ class BadInputIT extends SparkCase {
                 .isInstanceOf(ServiceException.class)
                 .hasMessageContaining("the service does not know the API key (401). Check the key that the apiKey"
                         + " option or target.api-key refers to, and the region.");
-        assertThat(sandbox.requests()).as("one request, not one a writer or attempt").hasSize(1);
+        assertThat(sandbox.requests())
+                .as("one request, not one a writer or attempt")
+                .hasSize(1);
         assertThat(allMessages(thrown)).doesNotContain("another-key");
     }
 
@@ -105,9 +107,10 @@ class BadInputIT extends SparkCase {
     void failsOnceOnARowThatCannotBeSent() {
         assertThat(failureOf(rows(map("ann@shop", "N/A")), options()))
                 .isInstanceOf(ServiceException.class)
-                .hasMessageMatching("Cannot write mappings: near row 1 of partition ., an id is a placeholder for nobody\\."
-                        + " Correct the row, or set option 'onRejected' to record and a 'receiptsPath'. Before that, 0"
-                        + " mappings were accepted.");
+                .hasMessageMatching(
+                        "Cannot write mappings: near row 1 of partition ., an id is a placeholder for nobody\\."
+                                + " Correct the row, or set option 'onRejected' to record and a 'receiptsPath'. Before that, 0"
+                                + " mappings were accepted.");
         assertThat(sandbox.requests()).isEmpty();
     }
 

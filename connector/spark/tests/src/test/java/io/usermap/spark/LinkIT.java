@@ -45,8 +45,7 @@ class LinkIT {
         check(new Member("org/apache/spark/NoSuchClass", "any", "()V"), true);
 
         assertThat(missing)
-                .containsExactly(
-                        "org/apache/spark/NoSuchClass", "org/apache/spark/sql/SparkSession.noSuchMethod()V");
+                .containsExactly("org/apache/spark/NoSuchClass", "org/apache/spark/sql/SparkSession.noSuchMethod()V");
     }
 
     private void checkAll() throws IOException {
@@ -154,7 +153,8 @@ class LinkIT {
         }
 
         @Override
-        public @Nullable FieldVisitor visitField(int access, String name, String descriptor, String signature, Object value) {
+        public @Nullable FieldVisitor visitField(
+                int access, String name, String descriptor, String signature, Object value) {
             checkType(Type.getType(descriptor));
             return null;
         }

@@ -21,7 +21,9 @@ class LocalClusterIT {
                         .window(Duration.ofSeconds(2))
                         .build());
                 SparkSession spark = LocalCluster.of(2).getOrCreate()) {
-            assertThat(onExecutors(spark, "user.dir")).as("one folder an executor").hasSize(2);
+            assertThat(onExecutors(spark, "user.dir"))
+                    .as("one folder an executor")
+                    .hasSize(2);
             assertThat(onExecutors(spark, "java.class.path"))
                     .allSatisfy(path -> assertThat(path).doesNotContain("usermap-", "test-classes"));
 

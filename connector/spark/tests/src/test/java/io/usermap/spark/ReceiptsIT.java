@@ -54,7 +54,9 @@ class ReceiptsIT extends SparkCase {
         sandbox.clearRequests();
         write(manyRows(310), recording());
 
-        assertThat(sandbox.requests().stream().mapToInt(request -> request.mappings().size()).sum())
+        assertThat(sandbox.requests().stream()
+                        .mapToInt(request -> request.mappings().size())
+                        .sum())
                 .isEqualTo(10);
     }
 
@@ -94,8 +96,7 @@ class ReceiptsIT extends SparkCase {
         UserMapOptions options = UserMapOptions.of(recording("maxBatchRows", "10"));
         Secret key = Secret.of("key-of-tests");
         String name = AllowanceDesk.nameOf(options.endpoints(), key);
-        AllowanceDesk desk =
-                AllowanceDesk.open(name, options.allowance(), AllowanceLog.empty(), AllowanceLog.empty());
+        AllowanceDesk desk = AllowanceDesk.open(name, options.allowance(), AllowanceLog.empty(), AllowanceLog.empty());
         UserMapWriterFactory factory = new UserMapWriterFactory(
                 "write-1",
                 new MappingColumns(0, 1, -1),
@@ -124,9 +125,9 @@ class ReceiptsIT extends SparkCase {
     }
 
     private static InternalRow row(int number) {
-        return new GenericInternalRow(new Object[] {
-            UTF8String.fromString("user-%03d".formatted(number)), UTF8String.fromString("global-user")
-        });
+        return new GenericInternalRow(
+                new Object[] {UTF8String.fromString("user-%03d".formatted(number)), UTF8String.fromString("global-user")
+                });
     }
 
     private Map<String, String> recording(String... more) {
@@ -137,7 +138,10 @@ class ReceiptsIT extends SparkCase {
     }
 
     private List<String> outcomes() {
-        return spark.read().json(folder.resolve("receipts").toString()).select("user_id", "outcome", "reason")
+        return spark
+                .read()
+                .json(folder.resolve("receipts").toString())
+                .select("user_id", "outcome", "reason")
                 .collectAsList()
                 .stream()
                 .map(row -> row.getString(0) + " " + row.getString(1) + " " + row.getString(2))

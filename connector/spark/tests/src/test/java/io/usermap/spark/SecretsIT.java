@@ -78,15 +78,24 @@ class SecretsIT {
                         .config("spark.executor.extraJavaOptions", "-Dlog4j2.configurationFile=" + executorLogging)
                         .getOrCreate()) {
             Map<String, String> options = new HashMap<>(Map.of(
-                    "endpoint", sandbox.endpoint().toString(),
-                    "apiKey", "file:" + keyFile,
-                    "eventsPerSecond", "500",
-                    "windowSeconds", "1",
-                    "receiptsPath", receipts.toUri().toString()));
+                    "endpoint",
+                    sandbox.endpoint().toString(),
+                    "apiKey",
+                    "file:" + keyFile,
+                    "eventsPerSecond",
+                    "500",
+                    "windowSeconds",
+                    "1",
+                    "receiptsPath",
+                    receipts.toUri().toString()));
             Dataset<Row> rows = spark.range(100)
                     .selectExpr("concat('user-', lpad(id, 4, '0')) AS user_id", "'global-user' AS global_user_id");
             spark.listenerManager().register(new PlanCollector(plans));
-            rows.write().format("amplitude-usermap").mode("append").options(options).save();
+            rows.write()
+                    .format("amplitude-usermap")
+                    .mode("append")
+                    .options(options)
+                    .save();
             assertThat(sandbox.mappings()).hasSize(100);
 
             options.put("endpoint", "http://127.0.0.1:1");
@@ -139,9 +148,11 @@ class SecretsIT {
                 .build();
         appender.start();
         Level before = configuration.getRootLogger().getLevel();
-        configuration.getRootLogger().getAppenders().keySet().forEach(name -> configuration
+        configuration
                 .getRootLogger()
-                .removeAppender(name));
+                .getAppenders()
+                .keySet()
+                .forEach(name -> configuration.getRootLogger().removeAppender(name));
         configuration.getRootLogger().addAppender(appender, Level.DEBUG, null);
         configuration.getRootLogger().setLevel(Level.DEBUG);
         context.updateLoggers();

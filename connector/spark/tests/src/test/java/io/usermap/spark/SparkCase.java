@@ -19,8 +19,10 @@ import org.junit.jupiter.api.BeforeEach;
 
 /** A local Spark and a fresh sandbox over HTTP, with a window that is short enough to wait for. */
 abstract class SparkCase {
-    static final StructType PAIRS =
-            new StructType().add("user_id", "string").add("global_user_id", "string").add("unmap", "boolean");
+    static final StructType PAIRS = new StructType()
+            .add("user_id", "string")
+            .add("global_user_id", "string")
+            .add("unmap", "boolean");
 
     /** 500 mappings in any second. */
     static final int PER_SECOND = 500;
@@ -61,10 +63,14 @@ abstract class SparkCase {
     /** Options that fit the sandbox; {@code more} are keys and values in turn. */
     Map<String, String> options(String... more) {
         Map<String, String> options = new HashMap<>(Map.of(
-                "endpoint", sandbox.endpoint().toString(),
-                "apiKey", "key-of-tests",
-                "eventsPerSecond", "" + PER_SECOND,
-                "windowSeconds", "1"));
+                "endpoint",
+                sandbox.endpoint().toString(),
+                "apiKey",
+                "key-of-tests",
+                "eventsPerSecond",
+                "" + PER_SECOND,
+                "windowSeconds",
+                "1"));
         for (int i = 0; i < more.length; i += 2) {
             options.put(more[i], more[i + 1]);
         }

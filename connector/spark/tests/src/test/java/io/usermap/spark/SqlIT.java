@@ -60,8 +60,8 @@ class SqlIT extends SparkCase {
     void refusesAPlainKey() {
         configure(".apiKey", "key-of-tests");
 
-        assertThatThrownBy(() -> spark.sql(
-                        "INSERT INTO " + catalog + ".usermap SELECT 'ann@shop' AS user_id, 'ann@global' AS global_user_id"))
+        assertThatThrownBy(() -> spark.sql("INSERT INTO " + catalog
+                        + ".usermap SELECT 'ann@shop' AS user_id, 'ann@global' AS global_user_id"))
                 .hasMessageContaining("Cannot use option 'apiKey': a plain key would be in the configuration and the"
                         + " event log. Use env:NAME, file:PATH or secret:scope/key.")
                 .hasMessageNotContaining("key-of-tests");
