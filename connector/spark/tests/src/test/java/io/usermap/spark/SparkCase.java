@@ -3,6 +3,8 @@ package io.usermap.spark;
 import io.usermap.sandbox.Sandbox;
 import io.usermap.sandbox.SandboxOptions;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -16,6 +18,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.io.TempDir;
 
 /** A local Spark and a fresh sandbox over HTTP, with a window that is short enough to wait for. */
 abstract class SparkCase {
@@ -29,10 +32,16 @@ abstract class SparkCase {
 
     static SparkSession spark;
 
+    @TempDir
+    static Path keys;
+
+    private static Path keyFile = Path.of("");
+
     Sandbox sandbox;
 
     @BeforeAll
-    static void startSpark() {
+    static void startSpark() throws IOException {
+        keyFile = Files.writeString(keys.resolve("api-key"), "key-of-tests");
         spark = SparkSession.builder()
                 .master("local[2]")
                 .appName("usermap tests")
