@@ -121,6 +121,25 @@ class ReadmeTest {
     }
 
     @Test
+    void theTestsThatContributorsAreToldToRunExist() throws IOException {
+        List<String> named = Pattern.compile("-D(?:it\\.)?test='?(\\w+)")
+                .matcher(ReadmeFiles.text(CONTRIBUTING))
+                .results()
+                .map(test -> test.group(1))
+                .filter(test -> !test.equals("none"))
+                .toList();
+        Set<String> existing = new TreeSet<>();
+        for (String module : List.of("connector", "job")) {
+            try (Stream<Path> files = Files.walk(ReadmeFiles.inRepository(Path.of(module)))) {
+                files.map(file -> file.getFileName().toString().replaceFirst("\\.java$", ""))
+                        .forEach(existing::add);
+            }
+        }
+
+        assertThat(named).isNotEmpty().isSubsetOf(existing);
+    }
+
+    @Test
     void theHoconSnippetHoldsDeclaredKeys() throws IOException {
         for (String block : ReadmeFiles.blocks(ReadmeFiles.text(README), "hocon")) {
             Path file = Files.writeString(folder.resolve("snippet.conf"), block + "target.endpoint = sandbox\n");
