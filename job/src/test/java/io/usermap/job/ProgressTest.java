@@ -28,9 +28,9 @@ class ProgressTest {
                 .isEqualTo(
                         "apply: 3,000 of 4,112 accepted, 48.4/s, 96 % of the allowance, waiting for the allowance, about"
                                 + " 23s left");
-        assertThat(new Progress(4112, RULES, START).line(progress(1500, 2, Optional.empty()), START.plusSeconds(1)))
+        assertThat(new Progress(4112, RULES, START).line(progress(1500, 2, Optional.empty()), START.plusSeconds(5)))
                 .isEqualTo(
-                        "apply: 1,500 of 4,112 accepted, 2 rejected, 1500.0/s, 96 % of the allowance, about 31s left");
+                        "apply: 1,500 of 4,112 accepted, 2 rejected, 300.0/s, 96 % of the allowance, about 57s left");
     }
 
     @Test
