@@ -1,22 +1,31 @@
 package io.usermap.job;
 
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Map;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The right to send from a ledger, held by one run at a time.
  *
  * <p>Written first, then looked around: of two that begin together at least one sees the other. A claim is alive while its
  * text changes; that is watched for one term, so no two clocks are compared. Of claims that meet alive, each withdraws.
- * Only create, read, list and delete are asked of the filesystem. Thread-safe.
+ * Only create, read, list and delete are asked of the filesystem. From
+ * the moment it is taken to {@link #close} a thread of its own keeps it alive, whatever the holder does. Thread-safe.
  */
 final class Claim implements AutoCloseable {
     private static final String ENDING = ".claim";
     private static final int LOOKS_PER_TERM = 20;
+    private static final int BEATS_PER_TERM = 6;
+    private static final Logger LOG = LoggerFactory.getLogger(Claim.class);
 
     /** How to let time pass; a test does not wait for it. */
     interface Pause {
@@ -25,7 +34,13 @@ final class Claim implements AutoCloseable {
 
     private final LedgerFolder claims;
     private final String name;
+    private boolean lost;
     private final AtomicLong beats = new AtomicLong();
+    private final ScheduledExecutorService heart = Executors.newSingleThreadScheduledExecutor(task -> {
+        Thread thread = new Thread(task, "usermap-claim");
+        thread.setDaemon(true);
+        return thread;
+    });
 
     private Claim(LedgerFolder claims, String run) {
         this.claims = claims;
@@ -50,7 +65,26 @@ final class Claim implements AutoCloseable {
             claim.watch(others, term, pause, other);
             others.keySet().forEach(claims::delete);
         }
+        claim.beatEvery(term.dividedBy(BEATS_PER_TERM));
         return claim;
+    }
+
+    private void beatEvery(Duration interval) {
+        // Its end is the end of this thread, so nobody asks the future.
+        var unused = heart.scheduleAtFixedRate(
+                this::beatOrTryAgain, interval.toMillis(), interval.toMillis(), TimeUnit.MILLISECONDS);
+    }
+
+    private synchronized void beatOrTryAgain() {
+        try {
+            // Whoever took over has removed it; writing it again would make two holders.
+            lost = lost || !claims.has(name);
+            if (!lost) {
+                beat();
+            }
+        } catch (UncheckedIOException e) {
+            LOG.warn("The claim on the ledger could not be renewed; trying again.", e);
+        }
     }
 
     private void watch(Map<String, String> others, Duration term, Pause pause, String other) {
@@ -88,9 +122,31 @@ final class Claim implements AutoCloseable {
         claims.write(name, Instant.now() + " " + beats.incrementAndGet());
     }
 
-    /** Gives the claim back. */
+    /**
+     * Makes sure, before anything is sent, that nobody took over while this process was paused.
+     *
+     * @throws StoppedException if somebody did
+     */
+    synchronized void requireHeld() {
+        lost = lost || !claims.has(name);
+        if (lost) {
+            throw StoppedException.failed(
+                    "Cannot apply: another run took this ledger over, because this one showed no sign"
+                            + " of life for a term. Apply again once that run has ended.");
+        }
+    }
+
+    /** Gives the claim back, once a beat that is being written has landed. */
     @Override
     public void close() {
+        heart.shutdown();
+        try {
+            if (!heart.awaitTermination(10, TimeUnit.SECONDS)) {
+                heart.shutdownNow();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
         claims.delete(name);
     }
 }

@@ -102,7 +102,7 @@ final class Job {
                         duration -> Thread.sleep(duration.toMillis()),
                         console::event);
                 Target target = Target.open(read)) {
-            Optional<Ending> resumed = resume(ledger, read, sending, target, claim);
+            Optional<Ending> resumed = resume(ledger, read, sending, target);
             boolean inFull =
                     resumed.filter(ending -> ending.exitCode() == ExitCode.DONE).isPresent();
             if (resumed.isPresent() && (!inFull || begun.equals(run))) {
@@ -117,26 +117,25 @@ final class Job {
             if (!tripped.isEmpty()) {
                 return guarded();
             }
+            claim.requireHeld();
             if (made.writes() == 0 && resumed.isPresent()) {
                 // Nothing came on top of what was resumed, so that is what the command has done.
                 run = resumedRun;
                 plan = resumedPlan;
                 return resumed.get();
             }
-            return made.writes() == 0
-                    ? nothing(ledger, made, read)
-                    : send(sending, begun, made, read, target, claim, ledger);
+            return made.writes() == 0 ? nothing(ledger, made, read) : send(sending, begun, made, read, target, ledger);
         }
     }
 
-    private Optional<Ending> resume(Ledger ledger, Configuration read, Sending sending, Target target, Claim claim) {
+    private Optional<Ending> resume(Ledger ledger, Configuration read, Sending sending, Target target) {
         Optional<LedgerRun> unfinished = ledger.unfinished();
         return unfinished.map(found -> {
             run = found;
             Plan rest = planned(found.plan());
             console.event("run " + found.id() + " was interrupted; taking its receipts in and sending the rest of "
                     + Phrases.count(rest.writes()) + " mappings");
-            return send(sending, found, rest, read, target, claim, ledger);
+            return send(sending, found, rest, read, target, ledger);
         });
     }
 
@@ -147,14 +146,8 @@ final class Job {
     }
 
     private Ending send(
-            Sending sending,
-            LedgerRun sendingRun,
-            Plan made,
-            Configuration read,
-            Target target,
-            Claim claim,
-            Ledger ledger) {
-        Sending.Sent now = sending.send(sendingRun, made, target, claim);
+            Sending sending, LedgerRun sendingRun, Plan made, Configuration read, Target target, Ledger ledger) {
+        Sending.Sent now = sending.send(sendingRun, made, target);
         sent = now;
         console.summary(Summary.ofApply(made, now));
         Ending ending = now.failure()

@@ -63,7 +63,7 @@ final class Sending {
     }
 
     /** Sends what {@code run} has no acknowledgement for; blocks until all is settled. */
-    Sent send(LedgerRun run, Plan plan, Target target, Claim claim) {
+    Sent send(LedgerRun run, Plan plan, Target target) {
         Instant start = Instant.now();
         AllowanceLog seed = seed();
         Receipts earlier = Receipts.of(spark, run);
@@ -82,7 +82,7 @@ final class Sending {
         options.put("onRejected", "record");
         Optional<Exception> failure = Optional.empty();
         try (UserMapRun writing = UserMapRun.open(spark, options, target.apiKey(), seed);
-                Beside beside = new Beside(run, claim)) {
+                Beside beside = new Beside(run)) {
             beside.tell(new Progress(plan.writes() - before, configuration.allowance(), start), writing);
             try {
                 rest.write()
@@ -133,14 +133,13 @@ final class Sending {
             return thread;
         });
 
-        Beside(LedgerRun run, Claim claim) {
+        Beside(LedgerRun run) {
             long millis = Math.max(50, configuration.value(Keys.LOCK_TERM).toMillis() / 6);
-            every(Duration.ofMillis(millis), Duration.ofMillis(millis), () -> beat(run, claim));
+            every(Duration.ofMillis(millis), Duration.ofMillis(millis), () -> beat(run));
         }
 
-        private void beat(LedgerRun run, Claim claim) {
+        private void beat(LedgerRun run) {
             try {
-                claim.beat();
                 run.beat(Instant.now());
             } catch (RuntimeException e) {
                 // The next beat may succeed; a ledger that stays away ends the run when its receipts cannot be written.
@@ -172,7 +171,7 @@ final class Sending {
         public void close() {
             threads.shutdown();
             try {
-                // A beat that is being written must not land after the claim is given back.
+                // A beat that is being written must not land after the run is finished.
                 if (!threads.awaitTermination(10, TimeUnit.SECONDS)) {
                     threads.shutdownNow();
                 }

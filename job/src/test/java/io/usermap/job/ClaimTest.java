@@ -2,11 +2,13 @@ package io.usermap.job;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -79,5 +81,33 @@ class ClaimTest {
         Claim.take(claims, "run-2", TERM, duration -> other.close(), told::add);
 
         assertThat(claims.names()).contains("run-2.claim").doesNotContain("run-1.claim");
+    }
+
+    @Test
+    void keepsItselfAliveWhateverItsHolderDoes() {
+        try (Claim claim = Claim.take(claims, "run-1", Duration.ofMillis(60), this::waits, told::add)) {
+            Optional<String> first = claims.read("run-1.claim");
+            assertTimeoutPreemptively(Duration.ofSeconds(30), () -> {
+                while (claims.read("run-1.claim").equals(first)) {
+                    Thread.onSpinWait();
+                }
+            });
+            claim.requireHeld();
+        }
+        assertThat(claims.names()).doesNotContain("run-1.claim");
+    }
+
+    @Test
+    void isLostOnceAnotherRunTookOver() {
+        try (Claim claim = take("run-1")) {
+            claim.requireHeld();
+            claims.delete("run-1.claim");
+
+            assertThatThrownBy(claim::requireHeld)
+                    .isInstanceOf(StoppedException.class)
+                    .hasMessage(
+                            "Cannot apply: another run took this ledger over, because this one showed no sign of life"
+                                    + " for a term. Apply again once that run has ended.");
+        }
     }
 }
