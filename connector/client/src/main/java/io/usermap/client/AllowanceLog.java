@@ -57,11 +57,14 @@ public record AllowanceLog(List<Entry> entries) implements Serializable {
     public static AllowanceLog afterCrash(AllowanceRules rules, List<Answered> answered, Instant lastSign) {
         List<Entry> entries = new ArrayList<>();
         Instant silentUntil = lastSign.plus(rules.silentHold());
-        // Only what must still be away at the last sign of life is known not to have been granted again by then.
+        // The process may have lived for a margin after its last sign: only what was still away then is known not to
+        // have
+        // been granted again.
+        Instant latestDeath = lastSign.plus(rules.margin());
         int known = 0;
         for (Answered request : answered) {
             Instant until = request.at().plus(rules.coolDown());
-            if (until.isAfter(lastSign)) {
+            if (until.isAfter(latestDeath)) {
                 entries.add(new Entry(until, request.mappings()));
                 known += request.mappings();
             }
