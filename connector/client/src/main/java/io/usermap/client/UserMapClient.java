@@ -38,6 +38,9 @@ public final class UserMapClient {
     /** More of a response than this is never read: a success is seven bytes. */
     private static final int MOST_RESPONSE_BYTES = 64 * 1024;
 
+    /** A service that asks for more has a wrong clock, or means never. */
+    private static final Duration LONGEST_RETRY_AFTER = Duration.ofDays(1);
+
     private final HttpClient http;
     private final HttpRequest.Builder template;
     private final Duration requestTimeout;
@@ -94,12 +97,13 @@ public final class UserMapClient {
                 });
     }
 
-    /** How long the service asks to wait, as seconds or as a date; zero if it does not say. */
+    /** How long the service asks to wait, as seconds or as a date, at most a day; zero if it does not say. */
     static Duration retryAfter(HttpHeaders headers) {
         return headers.firstValue("Retry-After")
                 .map(String::strip)
                 .map(UserMapClient::parseRetryAfter)
                 .filter(wait -> !wait.isNegative())
+                .map(wait -> wait.compareTo(LONGEST_RETRY_AFTER) > 0 ? LONGEST_RETRY_AFTER : wait)
                 .orElse(Duration.ZERO);
     }
 
