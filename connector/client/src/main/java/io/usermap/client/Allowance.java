@@ -11,9 +11,11 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Decides who may send how many mappings, and when: the coordinator of one allowance.
@@ -56,6 +58,8 @@ public final class Allowance {
     /** How long everybody else waits for the first answer of all, which shows whether the key is any good. */
     private static final long FIRST_ANSWER_NANOS = Duration.ofSeconds(2).toNanos();
 
+    private static final String OVER = "the write is over";
+    private static final int MOST_ENDED_WRITES = 1_000;
     private static final int LARGEST_DEMAND = 2_000;
     private static final int MOST_BURST_REQUESTS = 4;
 
@@ -103,7 +107,7 @@ public final class Allowance {
 
     private final AllowanceRules rules;
     private final AllowanceBudget budget;
-    private final PermitLog permits = new PermitLog();
+    private final PermitLog permits;
     private final long coolDownNanos;
     private final long holdNanos;
     private final long flightNanos;
@@ -115,12 +119,14 @@ public final class Allowance {
     private final FairShare<Writer> shares = new FairShare<>(LARGEST_DEMAND);
     private final Map<Partition, LiveAttempt> live = new HashMap<>();
     private final Map<String, String> stopped = new HashMap<>();
+    private final Set<String> ended = new LinkedHashSet<>();
     private final List<AllowanceAnswer> answers = new ArrayList<>();
 
     private long grantedMappings;
     private long lastGrant;
     private boolean everAccepted;
     private long wake = Long.MAX_VALUE;
+    private long nextGrant = Long.MAX_VALUE;
 
     /**
      * A coordinator with the window that {@code seed} describes.
@@ -130,6 +136,8 @@ public final class Allowance {
      */
     public Allowance(AllowanceRules rules, AllowanceLog seed, Instant now, long nowNanos) {
         this.rules = rules;
+        // Numbers that no earlier coordinator of this process gave: a late report must not hit another's permit.
+        this.permits = new PermitLog(nowNanos);
         this.budget = new AllowanceBudget(rules, nowNanos);
         this.coolDownNanos = rules.coolDown().toNanos();
         this.holdNanos = rules.silentHold().toNanos();
@@ -157,7 +165,10 @@ public final class Allowance {
      */
     public void ask(String request, Writer writer, int wanted, long now) {
         Optional<Permit> grantedBefore = permits.findByRequest(request);
-        if (stopped.containsKey(writer.write())) {
+        if (ended.contains(writer.write())) {
+            // Tasks that are still being killed when their write has been aborted.
+            answers.add(new Denied(request, OVER));
+        } else if (stopped.containsKey(writer.write())) {
             answers.add(new Denied(request, stopped.get(writer.write())));
         } else if (!isLive(writer, now)) {
             answers.add(new Later(request, rules.sendDeadline()));
@@ -217,7 +228,10 @@ public final class Allowance {
 
     /** {@code writer} has closed or aborted: it asks no more, and another attempt of its partition may. */
     public void leave(Writer writer) {
-        turns.remove(writer);
+        Question open = turns.remove(writer);
+        if (open != null && open.open) {
+            answers.add(new Later(open.request, Duration.ZERO));
+        }
         leaveShares(writer);
         live.computeIfPresent(
                 partitionOf(writer), (partition, attempt) -> attempt.writer().equals(writer) ? null : attempt);
@@ -225,6 +239,9 @@ public final class Allowance {
 
     /** Nobody may send for {@code write} any more; its open questions are answered with {@code reason}. */
     public void stop(String write, String reason) {
+        if (ended.contains(write)) {
+            return;
+        }
         String first = stopped.computeIfAbsent(write, id -> reason);
         List<Question> open = turns.values().stream()
                 .filter(question -> question.writer.write().equals(write))
@@ -240,8 +257,12 @@ public final class Allowance {
 
     /** {@code write} is over on the driver; what is known of its attempts is forgotten, its permits are not. */
     public void end(String write) {
-        stop(write, "the write is over");
+        stop(write, OVER);
         stopped.remove(write);
+        ended.add(write);
+        if (ended.size() > MOST_ENDED_WRITES) {
+            ended.remove(ended.iterator().next());
+        }
         live.keySet().removeIf(partition -> partition.write().equals(write));
     }
 
@@ -253,6 +274,7 @@ public final class Allowance {
     /** Everything that can be answered at {@code now}; each answer comes out once. */
     public List<AllowanceAnswer> answers(long now) {
         wake = Long.MAX_VALUE;
+        nextGrant = Long.MAX_VALUE;
         permits.returnDue(now).forEach(silent -> landed(silent.writer));
         budget.recover(now);
         grantDue(now);
@@ -265,6 +287,11 @@ public final class Allowance {
     /** When {@link #answers} may have something new to say, as of its last call; {@link Long#MAX_VALUE} for never. */
     public long nextWake() {
         return wake;
+    }
+
+    /** When the first who waits may be granted something, as of the last call of {@link #answers}; or for ever. */
+    public long nextGrant() {
+        return nextGrant;
     }
 
     /** What is used up, in wall-clock time, permits in flight included until they would be given up for lost. */
@@ -301,20 +328,21 @@ public final class Allowance {
             }
             long blockedUntil = blockedUntil(now);
             if (blockedUntil > now) {
-                wakeAt(blockedUntil);
+                nextGrant = blockedUntil;
                 break;
             }
             int target = target(question.wanted);
             int least = budget.smooth() ? target : Math.min(target, rules.minGrant());
             int free = budget.mappings() - permits.held();
             if (free < least) {
-                wakeAt(permits.nextReturn());
+                nextGrant = permits.nextReturn();
                 break;
             }
             due.add(question);
             grant(question, Math.min(target, free), now);
         }
         due.forEach(question -> turns.remove(question.writer));
+        wakeAt(nextGrant);
     }
 
     /** How many mappings one grant holds for somebody who wants {@code wanted}. */

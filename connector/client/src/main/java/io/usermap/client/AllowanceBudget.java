@@ -93,7 +93,7 @@ final class AllowanceBudget {
 
     /** The rate for a sender's own limiter: far enough above the real one never to wait in the ordinary course. */
     double limiterRate() {
-        return smooth ? 2 * ratePerSecond() : rules.mappingsPerWindow();
+        return smooth ? 2 * ratePerSecond() : Math.max(rules.mappingsPerWindow(), 2 * ratePerSecond());
     }
 
     /** How many requests one writer may have in flight: enough to fill the round trip with slices. */

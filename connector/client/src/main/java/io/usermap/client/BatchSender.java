@@ -157,16 +157,15 @@ public final class BatchSender implements AutoCloseable {
         asker.execute(() -> {
             long askedAt = System.nanoTime();
             try {
-                AllowanceAnswer answer = line.ask(request, part.size());
-                if (closed && answer instanceof Grant grant) {
-                    line.done(grant.permit(), Outcome.UNSENT, Duration.ZERO, Duration.ZERO, tally.snapshot());
-                }
-                events.add(new Answered(part, answer, askedAt));
+                events.add(new Answered(part, line.ask(request, part.size()), askedAt));
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 events.add(new Broken(new IllegalStateException("The wait for the allowance was interrupted.", e)));
-            } catch (RuntimeException e) {
-                events.add(new Broken(e));
+            } catch (Throwable e) { // Spark throws checked exceptions that its methods do not declare
+                events.add(new Broken(new IllegalStateException("The coordinator of the allowance is lost.", e)));
+            }
+            if (closed) {
+                giveBackGrants();
             }
         });
     }
@@ -312,10 +311,56 @@ public final class BatchSender implements AutoCloseable {
         return System.nanoTime() + wait.toNanos();
     }
 
-    /** Ends the waiting thread; a grant that arrives afterwards is given back. Does not end the line. */
+    /**
+     * After a cancellation: logs the replies of requests in flight, for at most {@code atMost}, and sends nothing more.
+     *
+     * <p>Blocks even if the thread is interrupted; the interruption is kept.
+     */
+    public void drain(Batch batch, SendLog log, Duration atMost) {
+        stopped = stopped == null ? new Stopped("the task was cancelled", Optional.empty()) : stopped;
+        long until = System.nanoTime() + atMost.toNanos();
+        boolean interrupted = Thread.interrupted();
+        while (inFlight > 0 && System.nanoTime() < until) {
+            try {
+                Event event = events.poll(until - System.nanoTime(), TimeUnit.NANOSECONDS);
+                if (event instanceof Replied replied) {
+                    onReply(batch, replied, log);
+                } else if (event instanceof Answered answered) {
+                    giveBack(answered);
+                }
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Whether requests are small and many: by the rules, or since the service answered 429. */
+    public boolean isSmooth() {
+        return mostInFlight > 1;
+    }
+
+    private void giveBackGrants() {
+        for (Event event = events.poll(); event != null; event = events.poll()) {
+            if (event instanceof Answered answered) {
+                giveBack(answered);
+            }
+        }
+    }
+
+    private void giveBack(Answered answered) {
+        if (answered.answer() instanceof Grant grant) {
+            line.done(grant.permit(), Outcome.UNSENT, Duration.ZERO, Duration.ZERO, tally.snapshot());
+        }
+    }
+
+    /** Ends the waiting thread; grants that were not used, and one that arrives afterwards, are given back. */
     @Override
     public void close() {
         closed = true;
         asker.shutdown();
+        giveBackGrants();
     }
 }

@@ -57,6 +57,16 @@ final class PermitLog {
     private int held;
     private int mostHeld;
 
+    /** An empty log whose permits are numbered from {@code lastId + 1}. */
+    PermitLog(long lastId) {
+        this.lastId = lastId;
+    }
+
+    /** An empty log whose permits are numbered from 1. */
+    PermitLog() {
+        this(0);
+    }
+
     /** Mappings of an earlier process that are away until {@code freeAt}. */
     void seed(int mappings, long freeAt) {
         Permit permit = new Permit(++lastId, "", NOBODY, mappings, freeAt);

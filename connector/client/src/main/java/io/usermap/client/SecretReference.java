@@ -70,8 +70,8 @@ public sealed interface SecretReference {
         } else {
             InScope scope = (InScope) this;
             value = scopes.apply(scope.scope(), scope.key());
-            missing = "the platform has no secret '" + scope.key() + "' in a scope '" + scope.scope()
-                    + "'. Use env:NAME or file:PATH where there are no scopes.";
+            missing = "there is no secret '" + scope.key() + "' in a scope '" + scope.scope()
+                    + "' here. Use env:NAME or file:PATH where the platform has no scopes.";
         }
         return value.filter(text -> !text.isBlank())
                 .map(Secret::of)

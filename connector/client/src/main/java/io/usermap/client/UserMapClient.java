@@ -12,18 +12,22 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandler;
 import java.net.http.HttpResponse.ResponseInfo;
 import java.nio.channels.UnresolvedAddressException;
+import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeParseException;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
 import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLPeerUnverifiedException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,6 +44,8 @@ public final class UserMapClient {
 
     /** A service that asks for more has a wrong clock, or means never. */
     private static final Duration LONGEST_RETRY_AFTER = Duration.ofDays(1);
+
+    private static final Map<Duration, HttpClient> CLIENTS = new ConcurrentHashMap<>();
 
     private final HttpClient http;
     private final HttpRequest.Builder template;
@@ -63,8 +69,12 @@ public final class UserMapClient {
         return new UserMapClient(connection(connectTimeout), endpoints, requestTimeout);
     }
 
-    /** An HTTP client as this library uses it everywhere. */
+    /** This JVM's HTTP client with that time-out: its threads and connections are shared by all writers. */
     static HttpClient connection(Duration connectTimeout) {
+        return CLIENTS.computeIfAbsent(connectTimeout, UserMapClient::newConnection);
+    }
+
+    private static HttpClient newConnection(Duration connectTimeout) {
         HttpClient.Builder builder = HttpClient.newBuilder()
                 .version(HttpClient.Version.HTTP_1_1)
                 .followRedirects(HttpClient.Redirect.NEVER)
@@ -133,7 +143,7 @@ public final class UserMapClient {
             return new Reply.Unavailable(
                     0, Effect.NOT_SENT, unresolved ? "the host name cannot be resolved" : "the connection was refused");
         }
-        if (cause instanceof SSLException) {
+        if (cause instanceof SSLException && isDistrust(cause)) {
             return new Reply.Fatal(
                     0,
                     "no trusted TLS connection can be made. Check the endpoint and the JVM's trust store"
@@ -146,5 +156,15 @@ public final class UserMapClient {
             return new Reply.Unavailable(0, Effect.UNKNOWN, "the connection broke");
         }
         return new Reply.Fatal(0, "the request could not be made: " + cause + ". Report this as a defect.");
+    }
+
+    /** Whether the service's certificate is not trusted; other failures of TLS may pass, such as a connection cut off. */
+    private static boolean isDistrust(Throwable failure) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (cause instanceof GeneralSecurityException || cause instanceof SSLPeerUnverifiedException) {
+                return true;
+            }
+        }
+        return false;
     }
 }

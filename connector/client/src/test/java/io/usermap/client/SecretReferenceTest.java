@@ -85,8 +85,8 @@ class SecretReferenceTest {
     void namesTheScopeThatHasNoSuchSecret() {
         assertThatThrownBy(() -> resolve("secret:prod/other", Map.of()))
                 .isInstanceOf(InvalidSettingsException.class)
-                .hasMessage("Cannot read a key: the platform has no secret 'other' in a scope 'prod'."
-                        + " Use env:NAME or file:PATH where there are no scopes.");
+                .hasMessage("Cannot read a key: there is no secret 'other' in a scope 'prod'"
+                        + " here. Use env:NAME or file:PATH where the platform has no scopes.");
     }
 
     @Test

@@ -67,11 +67,20 @@ final class AllowanceDesk {
             coordinator = rpcEnv.setupEndpointRef(rpcEnv.address(), name);
         }
         AllowanceDesk desk = new AllowanceDesk(coordinator, rpcEnv.address(), name);
-        Object[] answer = (Object[]) desk.ask(AllowanceMessages.open(rules, seed));
+        desk.require(AllowanceMessages.open(rules, seed));
+        return desk;
+    }
+
+    /** The tasks of {@code write} are about to start; throws {@link InvalidSettingsException} if the figures differ. */
+    void begin(String write, AllowanceRules rules) {
+        require(AllowanceMessages.begin(write, rules));
+    }
+
+    private void require(Object[] message) {
+        Object[] answer = (Object[]) ask(message);
         if (!answer[0].equals(AllowanceMessages.OK)) {
             throw new InvalidSettingsException((String) answer[0]);
         }
-        return desk;
     }
 
     /**

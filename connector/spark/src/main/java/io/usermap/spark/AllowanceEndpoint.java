@@ -6,14 +6,17 @@ import io.usermap.client.AllowanceAnswer;
 import io.usermap.client.AllowanceLog;
 import io.usermap.client.AllowanceRules;
 import io.usermap.client.Tally;
+import io.usermap.client.ValueType;
 import io.usermap.spark.AllowanceMessages.Report;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
@@ -62,6 +65,9 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     private final Map<String, Open> open = new HashMap<>();
     private final Map<Writer, Caller> callers = new HashMap<>();
     private final Map<String, WriteProgress> progress = new LinkedHashMap<>();
+    private final Set<String> running = new HashSet<>();
+    private final Set<Writer> left = new HashSet<>();
+    private final Set<AllowanceLog.Entry> handedOut = new HashSet<>();
     private AllowanceRules rules;
     private Allowance allowance;
     private long wakeAt = Long.MAX_VALUE;
@@ -122,13 +128,10 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
                 forget(writer);
             }
             case AllowanceMessages.OPEN -> reply(context, onOpen(message));
+            case AllowanceMessages.BEGIN -> reply(context, onBegin(message));
             case AllowanceMessages.STOP -> allowance.stop((String) message[1], (String) message[2]);
-            case AllowanceMessages.END -> {
-                allowance.end((String) message[1]);
-                callers.keySet().removeIf(writer -> writer.write().equals(message[1]));
-            }
-            case AllowanceMessages.LOG ->
-                reply(context, AllowanceMessages.encode(allowance.log(Instant.now(), System.nanoTime())));
+            case AllowanceMessages.END -> onEnd((String) message[1]);
+            case AllowanceMessages.LOG -> reply(context, onLog());
             case AllowanceMessages.PROGRESS -> reply(context, onProgress((String[]) message[1]));
             default -> throw new IllegalArgumentException("The allowance knows no message " + message[0] + ".");
         }
@@ -149,9 +152,16 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
 
     private void onAsk(Object[] message, @Nullable RpcCallContext context) {
         Writer writer = AllowanceMessages.writer(message);
+        String request = AllowanceMessages.request(message);
+        if (left.contains(writer)) {
+            // Sent before the writer left, and overtaken by its farewell.
+            onReports(message);
+            AllowanceAnswer denied = new AllowanceAnswer.Denied(request, "the writer has left");
+            reply(context, AllowanceMessages.answer(denied, Long.MAX_VALUE));
+            return;
+        }
         Caller caller = callers.computeIfAbsent(writer, id -> new Caller());
         onReports(message);
-        String request = AllowanceMessages.request(message);
         if (context != null) {
             open.put(request, new Open(context, writer));
             caller.address = context.senderAddress();
@@ -167,12 +177,12 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
                 continue;
             }
             caller.reported = report.number();
-            WriteProgress write = progressOf(writer.write());
-            write.tallies.put(writer, report.tally());
-            write.lastReport = System.nanoTime();
             if (!report.stopReason().isEmpty()) {
                 allowance.stop(writer.write(), report.stopReason());
             } else {
+                WriteProgress write = progressOf(writer.write());
+                write.tallies.put(writer, report.tally());
+                write.lastReport = System.nanoTime();
                 allowance.done(
                         report.permit(), report.outcome(), report.retryAfter(), report.roundTrip(), System.nanoTime());
                 if (report.outcome() == Allowance.Outcome.THROTTLED) {
@@ -200,12 +210,8 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
         Instant now = Instant.now();
         long nanos = System.nanoTime();
         if (!wanted.equals(rules)) {
-            if (!callers.isEmpty()) {
-                return new Object[] {
-                    "Cannot use an allowance of " + describe(wanted) + ": a write of this application to the same"
-                            + " endpoint is running with " + describe(rules)
-                            + ". Use the same figures, or wait until it is over."
-                };
+            if (!callers.isEmpty() || !running.isEmpty()) {
+                return otherFigures(wanted);
             }
             // What is away under the old figures stays away for as long as the new ones ask.
             Duration longer = wanted.coolDown().minus(rules.coolDown());
@@ -218,12 +224,60 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
             rules = wanted;
             allowance = new Allowance(wanted, carried, now, nanos);
         }
-        allowance.seed(AllowanceMessages.seed(message), now, nanos);
+        // What this coordinator wrote down itself is in its log already.
+        AllowanceLog others = new AllowanceLog(AllowanceMessages.seed(message).entries().stream()
+                .filter(entry -> !handedOut.contains(entry))
+                .toList());
+        allowance.seed(others, now, nanos);
         return new Object[] {AllowanceMessages.OK};
     }
 
+    /** A write is about to start its tasks: from here to its end the figures do not change. */
+    private Object[] onBegin(Object[] message) {
+        AllowanceRules wanted = AllowanceMessages.rules(message);
+        if (!wanted.equals(rules)) {
+            return otherFigures(wanted);
+        }
+        running.add((String) message[4]);
+        return new Object[] {AllowanceMessages.OK};
+    }
+
+    private void onEnd(String write) {
+        running.remove(write);
+        allowance.end(write);
+        callers.keySet().removeIf(writer -> writer.write().equals(write));
+        left.removeIf(writer -> writer.write().equals(write));
+        WriteProgress known = progress.get(write);
+        if (known != null) {
+            Tally sum = known.tallies.values().stream().reduce(Tally.NONE, Tally::plus);
+            known.tallies.clear();
+            known.tallies.put(new Writer(write, -1, -1), sum);
+        }
+    }
+
+    private long[] onLog() {
+        Instant now = Instant.now();
+        long[] log = AllowanceMessages.encode(allowance.log(now, System.nanoTime()));
+        handedOut.removeIf(entry -> entry.until().isBefore(now));
+        handedOut.addAll(AllowanceMessages.log(log).entries());
+        return log;
+    }
+
+    private Object[] otherFigures(AllowanceRules wanted) {
+        return new Object[] {
+            "Cannot use an allowance of " + describe(wanted) + ": a write of this application to the same endpoint is"
+                    + " running with " + describe(rules) + ". Use the same figures, or wait until it is over."
+        };
+    }
+
     private static String describe(AllowanceRules rules) {
-        return rules.mappingsPerWindow() + " mappings in " + rules.window().toMillis() / 1000.0 + " s";
+        return "%d mappings in %s s (guard %s ms, requestTimeout %s ms, pacing %s)"
+                .formatted(
+                        rules.mappingsPerWindow(),
+                        rules.window().toMillis() / 1000.0,
+                        rules.guard().toMillis(),
+                        rules.callTimeout().toMillis(),
+                        ValueType.word(rules.pacing()));
     }
 
     private long[] onProgress(String[] writes) {
@@ -248,7 +302,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
         figures[tally.length] = allowance.mostInWindow();
         figures[tally.length + 1] = first == Long.MAX_VALUE ? 0 : last - first;
         figures[tally.length + 2] =
-                allowance.waiting() > 0 && wakeAt != Long.MAX_VALUE ? Math.max(0, wakeAt - System.nanoTime()) : -1;
+                allowance.nextGrant() == Long.MAX_VALUE ? -1 : Math.max(0, allowance.nextGrant() - System.nanoTime());
         return figures;
     }
 
@@ -263,7 +317,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     private void forget(Writer writer) {
         allowance.leave(writer);
         callers.remove(writer);
-        open.values().removeIf(question -> question.writer().equals(writer));
+        left.add(writer);
     }
 
     /** Gives out what can be answered now, and sets the timer for the rest. */

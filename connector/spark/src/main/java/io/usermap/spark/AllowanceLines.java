@@ -11,10 +11,12 @@ import io.usermap.client.Tally;
 import io.usermap.spark.AllowanceMessages.Report;
 import java.io.Serializable;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.apache.spark.SparkEnv;
+import org.apache.spark.TaskContext;
 import org.apache.spark.rpc.RpcAddress;
 import org.apache.spark.rpc.RpcEndpointRef;
 import org.apache.spark.rpc.RpcTimeout;
@@ -55,9 +57,18 @@ sealed interface AllowanceLines extends Serializable {
      * @param seed what earlier writes used
      */
     record InTask(AllowanceRules rules, AllowanceLog seed) implements AllowanceLines {
+        /** A window of which everything may have been used until just now. */
+        static AllowanceLog lost(AllowanceRules rules) {
+            Instant until = Instant.now().plus(rules.silentHold());
+            return new AllowanceLog(List.of(new AllowanceLog.Entry(until, rules.mappingsPerWindow())));
+        }
+
         @Override
         public Connection connect(Writer writer) {
-            LocalAllowance allowance = new LocalAllowance(rules, seed);
+            TaskContext task = TaskContext.get();
+            boolean again = task != null && (task.attemptNumber() > 0 || task.stageAttemptNumber() > 0);
+            // What an attempt before this one sent is not known here.
+            LocalAllowance allowance = new LocalAllowance(rules, again ? lost(rules) : seed);
             AllowanceLine line = allowance.line(writer);
             return new Connection() {
                 @Override
@@ -101,6 +112,8 @@ sealed interface AllowanceLines extends Serializable {
         private static final RpcTimeout PATIENCE =
                 new RpcTimeout(new FiniteDuration(60, TimeUnit.SECONDS), "the time that the driver has for an answer");
 
+        private static final int MOST_QUESTIONS = 3;
+
         private final RpcEndpointRef coordinator;
         private final Writer writer;
         private final List<Report> unacknowledged = new ArrayList<>();
@@ -114,13 +127,26 @@ sealed interface AllowanceLines extends Serializable {
 
         @Override
         public AllowanceAnswer ask(String request, int wanted) {
-            Object[] message;
-            synchronized (this) {
-                message = AllowanceMessages.ask(request, writer, wanted, unacknowledged);
+            for (int attempt = 1; ; attempt++) {
+                Object[] message;
+                synchronized (this) {
+                    if (left) {
+                        return new AllowanceAnswer.Denied(request, "the writer has left");
+                    }
+                    message = AllowanceMessages.ask(request, writer, wanted, unacknowledged);
+                }
+                try {
+                    Object[] answer = (Object[]) coordinator.askSync(message, PATIENCE, AllowanceDesk.ANYTHING);
+                    acknowledge(AllowanceMessages.reported(answer));
+                    return AllowanceMessages.answer(answer);
+                } catch (Exception e) { // askSync throws checked exceptions that it does not declare
+                    if (attempt == MOST_QUESTIONS) {
+                        throw new IllegalStateException("The driver does not answer.", e);
+                    }
+                    // The same question again: the coordinator knows it by its name and gives a grant once only.
+                    LOG.debug("The driver did not answer a question; asking again.", e);
+                }
             }
-            Object[] answer = (Object[]) coordinator.askSync(message, PATIENCE, AllowanceDesk.ANYTHING);
-            acknowledge(AllowanceMessages.reported(answer));
-            return AllowanceMessages.answer(answer);
         }
 
         @Override
@@ -143,11 +169,17 @@ sealed interface AllowanceLines extends Serializable {
                 left = true;
                 message = AllowanceMessages.leave(writer, unacknowledged, tally);
             }
+            boolean interrupted = Thread.interrupted();
             try {
                 coordinator.askSync(message, PATIENCE, AllowanceDesk.ANYTHING);
-            } catch (RuntimeException e) {
+            } catch (Exception e) { // askSync throws checked exceptions that it does not declare
+                interrupted = interrupted || e instanceof InterruptedException;
                 LOG.warn(
                         "The driver did not hear that a writer is done; its permits come back when their time is over.");
+            } finally {
+                if (interrupted) {
+                    Thread.currentThread().interrupt();
+                }
             }
         }
 

@@ -26,6 +26,7 @@ final class AllowanceMessages {
     static final String REPORT = "report";
     static final String LEAVE = "leave";
     static final String OPEN = "open";
+    static final String BEGIN = "begin";
     static final String STOP = "stop";
     static final String END = "end";
     static final String LOG = "log";
@@ -156,6 +157,11 @@ final class AllowanceMessages {
             rules.callTimeout().toNanos()
         };
         return new Object[] {OPEN, figures, encode(seed), rules.pacing().name()};
+    }
+
+    static Object[] begin(String write, AllowanceRules rules) {
+        Object[] open = open(rules, AllowanceLog.empty());
+        return new Object[] {BEGIN, open[1], open[2], open[3], write};
     }
 
     static AllowanceRules rules(Object[] open) {

@@ -7,10 +7,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
-import org.apache.spark.sql.types.BooleanType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StringType;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
@@ -20,8 +18,9 @@ import org.apache.spark.sql.types.StructType;
  * @param userId position of {@code user_id}
  * @param globalUserId position of {@code global_user_id}
  * @param unmap position of {@code unmap}
+ * @param userIdName how the rows spell {@code user_id}
  */
-record MappingColumns(int userId, int globalUserId, int unmap) implements Serializable {
+record MappingColumns(int userId, int globalUserId, int unmap, String userIdName) implements Serializable {
     static final String USER_ID = "user_id";
     static final String GLOBAL_USER_ID = "global_user_id";
     static final String UNMAP = "unmap";
@@ -57,7 +56,8 @@ record MappingColumns(int userId, int globalUserId, int unmap) implements Serial
             positions[column] = i;
             checkType(name, fields[i].dataType(), problems);
         }
-        MappingColumns columns = new MappingColumns(positions[0], positions[1], positions[2]);
+        MappingColumns columns = new MappingColumns(
+                positions[0], positions[1], positions[2], positions[0] < 0 ? USER_ID : fields[positions[0]].name());
         String present = String.join(", ", rows.fieldNames());
         if (columns.userId < 0) {
             problems.add("Cannot write mappings: the rows have no column 'user_id' (they have: " + present
@@ -76,7 +76,8 @@ record MappingColumns(int userId, int globalUserId, int unmap) implements Serial
     }
 
     private static void checkType(String name, DataType type, List<String> problems) {
-        boolean right = name.equals(UNMAP) ? type instanceof BooleanType : type instanceof StringType;
+        // A string with a collation sorts otherwise than it compares here: equal ids need not be adjacent.
+        boolean right = type.equals(name.equals(UNMAP) ? DataTypes.BooleanType : DataTypes.StringType);
         if (!right) {
             String wanted = name.equals(UNMAP) ? "boolean" : "string";
             problems.add("Cannot write mappings: column '" + name + "' is of type " + type.simpleString() + ", not "

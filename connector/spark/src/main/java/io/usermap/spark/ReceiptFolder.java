@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
@@ -67,6 +68,8 @@ final class ReceiptFolder implements Closeable {
         FileSystem files = folder.getFileSystem(hadoop);
         files.mkdirs(folder);
         String place = "part-%05d-of-%05d-".formatted(partition, partitions);
+        // Attempts are numbered anew in every application, and a stream's writes keep their ids across restarts.
+        String unique = UUID.randomUUID().toString().substring(0, 8);
         String sameLayout = "-of-%05d-".formatted(partitions);
         List<Range> earlier = new ArrayList<>();
         for (FileStatus file : list(files, folder)) {
@@ -76,7 +79,7 @@ final class ReceiptFolder implements Closeable {
                 range(files, file.getPath()).ifPresent(earlier::add);
             }
         }
-        return new ReceiptFolder(files, folder, place + write + "-" + attempt, earlier);
+        return new ReceiptFolder(files, folder, place + write + "-" + attempt + "-" + unique, earlier);
     }
 
     private static FileStatus[] list(FileSystem files, Path folder) throws IOException {

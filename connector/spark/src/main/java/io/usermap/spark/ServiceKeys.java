@@ -34,6 +34,10 @@ final class ServiceKeys {
         if (reference.isPresent()) {
             return reference.get().resolve(System.getenv(), (scope, key) -> Optional.empty());
         }
+        if (written.matches("(env|file|secret|run):.*")) {
+            throw new InvalidSettingsException("Cannot use option '" + option + "': what it refers to is not there."
+                    + " Write env:NAME, file:PATH or secret:scope/key; a run's options end with the run.");
+        }
         if (plainKeys == PlainKeys.REFUSE) {
             throw new InvalidSettingsException("Cannot use option '" + option + "': a plain key would be in the"
                     + " configuration and the event log. Use env:NAME, file:PATH or secret:scope/key.");

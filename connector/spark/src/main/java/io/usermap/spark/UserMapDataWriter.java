@@ -2,7 +2,6 @@ package io.usermap.spark;
 
 import io.usermap.client.Allowance;
 import io.usermap.client.AllowanceLog;
-import io.usermap.client.AllowanceRules.Pacing;
 import io.usermap.client.Batch;
 import io.usermap.client.BatchSender;
 import io.usermap.client.IdRules;
@@ -20,6 +19,7 @@ import io.usermap.spark.UserMapOptions.OnConflict;
 import io.usermap.spark.UserMapOptions.OnRejected;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -47,6 +47,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class UserMapDataWriter implements DataWriter<InternalRow> {
     private static final int SPARK_UPDATES_METRICS_EVERY = 100;
+    private static final Duration AT_MOST_FOR_RECEIPTS = Duration.ofSeconds(5);
     private static final char REPLACEMENT = '\uFFFD';
 
     /**
@@ -79,7 +80,9 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     private final SendLog sendLog = new Log();
 
     private long rows;
+    private boolean interrupted;
     private @Nullable Mapping held;
+    private @Nullable Mapping lastReleased;
     private @Nullable String contradictory;
     private String problem = "";
     private @Nullable ServiceException failure;
@@ -168,6 +171,15 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
             conflict(mapping);
         } else if (mapping.userId().equals(contradictory)) {
             conflict(mapping);
+        } else if (before == null
+                && lastReleased != null
+                && lastReleased.userId().equals(mapping.userId())) {
+            // Its user's first row left early, for the metrics.
+            if (lastReleased.equals(mapping)) {
+                skip(mapping, Receipt.DUPLICATE);
+            } else {
+                conflict(mapping);
+            }
         } else {
             release();
             held = mapping;
@@ -188,6 +200,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     private void release() throws IOException {
         Mapping mapping = held;
         held = null;
+        lastReleased = mapping == null ? lastReleased : mapping;
         if (mapping == null || !problem.isEmpty()) {
             return;
         }
@@ -214,13 +227,12 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
                 failure = stopped.failure().orElse(null);
             }
         } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+            interrupted = true;
             throw new CancellationException("The task was interrupted while it waited for the allowance.");
         } catch (UncheckedIOException e) {
             throw e.getCause();
-        } finally {
-            publish();
         }
+        publish();
         batch.clear();
     }
 
@@ -260,7 +272,16 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
 
     private void count(RejectReason reason) {
         rejected.merge(reason, 1L, Long::sum);
-        if (plan.options().onRejected() == OnRejected.FAIL) {
+        if (plan.options().onRejected() != OnRejected.FAIL) {
+            return;
+        }
+        if (reason == RejectReason.REFUSED) {
+            fail("Cannot write mappings: the service refused a row of partition " + partition + " that stood alone"
+                    + (tally.snapshot().accepted() == 0
+                            ? ", and has accepted none of this partition. Check the API key, the endpoint and"
+                                    + " minIdLength."
+                            : ". Set option 'onRejected' to record and a 'receiptsPath' to find it and go on."));
+        } else {
             fail("Cannot write mappings: near row " + rows + " of partition " + partition + ", " + reason.sentence()
                     + ". Correct the row, or set option 'onRejected' to record and a 'receiptsPath'.");
         }
@@ -281,11 +302,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
 
     private void publish() throws IOException {
         if (receipts.isPresent()) {
-            receipts.get()
-                    .publish(
-                            plan.options().allowance().pacing() == Pacing.BURST
-                                    ? ReceiptFolder.Pace.EVERY_REQUEST
-                                    : ReceiptFolder.Pace.SOON);
+            receipts.get().publish(sender.isSmooth() ? ReceiptFolder.Pace.SOON : ReceiptFolder.Pace.EVERY_REQUEST);
         }
     }
 
@@ -324,17 +341,28 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         return new Message(tally.snapshot(), rejected, problem, failure, line.log());
     }
 
+    /** The task failed or was cancelled: what is in flight is waited for, so that it has its receipt. */
     @Override
     public void abort() throws IOException {
+        // Closing a file fails in an interrupted thread on some filesystems.
+        interrupted |= Thread.interrupted();
+        sender.drain(batch, sendLog, AT_MOST_FOR_RECEIPTS);
         close();
     }
 
     @Override
     public void close() throws IOException {
-        sender.close();
-        line.leave(tally.snapshot());
-        if (receipts.isPresent()) {
-            receipts.get().close();
+        try {
+            if (receipts.isPresent()) {
+                receipts.get().close();
+            }
+        } finally {
+            sender.close();
+            line.leave(tally.snapshot());
+            if (interrupted) {
+                interrupted = false;
+                Thread.currentThread().interrupt();
+            }
         }
     }
 

@@ -31,16 +31,23 @@ public final class UserMapRun implements AutoCloseable {
     private final String reference = REFERENCE + UUID.randomUUID();
     private final Map<String, String> options;
     private final AllowanceRules rules;
+    private final String allowanceName;
     private final Secret apiKey;
     private final Optional<AllowanceDesk> desk;
     private final Set<String> writes = new LinkedHashSet<>();
     private String cancelled = "";
 
-    private UserMapRun(Map<String, String> options, AllowanceRules rules, Secret apiKey, Optional<AllowanceDesk> desk) {
+    private UserMapRun(
+            Map<String, String> options,
+            AllowanceRules rules,
+            String allowanceName,
+            Secret apiKey,
+            Optional<AllowanceDesk> desk) {
         Map<String, String> withReference = new HashMap<>(options);
         withReference.put(UserMapOptions.API_KEY.key(), reference);
         this.options = Map.copyOf(withReference);
         this.rules = rules;
+        this.allowanceName = allowanceName;
         this.apiKey = apiKey;
         this.desk = desk;
     }
@@ -83,9 +90,12 @@ public final class UserMapRun implements AutoCloseable {
     public static UserMapRun open(SparkSession session, Map<String, String> options, Secret apiKey, AllowanceLog seed) {
         UserMapOptions parsed = UserMapOptions.of(options);
         session.sparkContext().assertNotStopped();
-        Optional<AllowanceDesk> desk =
-                AllowanceDesk.tryOpen(AllowanceDesk.nameOf(parsed.endpoints(), apiKey), parsed, seed);
-        UserMapRun run = new UserMapRun(options, parsed.allowance(), apiKey, desk);
+        String name = AllowanceDesk.nameOf(parsed.endpoints(), apiKey);
+        Optional<AllowanceDesk> desk = AllowanceDesk.tryOpen(name, parsed, seed);
+        if (desk.isEmpty()) {
+            UserMapWrite.usedInTasks(name, seed);
+        }
+        UserMapRun run = new UserMapRun(options, parsed.allowance(), name, apiKey, desk);
         OPEN.put(run.reference, run);
         return run;
     }
@@ -141,7 +151,9 @@ public final class UserMapRun implements AutoCloseable {
 
     /** What of the window is used up now, permits in flight included, for the next run's seed. */
     public AllowanceLog allowanceLog() {
-        return desk.map(AllowanceDesk::log).orElse(AllowanceLog.empty());
+        return desk.map(AllowanceDesk::log)
+                .or(() -> UserMapWrite.usedInTasks(allowanceName))
+                .orElseGet(AllowanceLog::empty);
     }
 
     /** Stops the run's writes: no more grants; requests in flight are answered and receipted. Idempotent. */

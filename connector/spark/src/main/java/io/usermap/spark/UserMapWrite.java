@@ -1,16 +1,16 @@
 package io.usermap.spark;
 
 import io.usermap.client.AllowanceLog;
+import io.usermap.client.InvalidSettingsException;
 import io.usermap.client.RejectReason;
 import io.usermap.client.Secret;
 import io.usermap.client.ServiceException;
 import io.usermap.client.Tally;
 import io.usermap.spark.UserMapDataWriter.Message;
-import java.util.Arrays;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 import org.apache.spark.sql.SparkSession;
@@ -52,7 +52,7 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
     private final String allowanceName;
     private final AllowanceLines lines;
     private final Optional<AllowanceDesk> desk;
-    private final Optional<UserMapRun> run;
+    private String streamId;
 
     UserMapWrite(
             SparkSession session,
@@ -66,14 +66,30 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
         this.options = options;
         this.columns = columns;
         this.apiKey = apiKey;
-        this.run = run;
+        this.streamId = writeId;
         this.allowanceName = AllowanceDesk.nameOf(options.endpoints(), apiKey);
         this.desk = AllowanceDesk.tryOpen(allowanceName, options, AllowanceLog.empty());
+        if (desk.isEmpty() && session.sparkContext().getConf().getBoolean("spark.speculation", false)) {
+            throw new InvalidSettingsException("Cannot write mappings: this platform keeps the driver's RPC from the"
+                    + " connector, and with spark.speculation two tasks would each use the whole allowance. Set"
+                    + " spark.speculation to false.");
+        }
         this.lines = desk.isPresent()
                 ? desk.get().lines()
                 : new AllowanceLines.InTask(
-                        options.allowance(), USED_IN_TASKS.getOrDefault(allowanceName, AllowanceDesk.startOf(options)));
+                        options.allowance(),
+                        usedInTasks(allowanceName).orElseGet(() -> AllowanceDesk.startOf(options)));
         run.ifPresent(known -> known.writes(writeId));
+    }
+
+    /** Where there is no coordinator: what the last write of that allowance left behind, if there was one. */
+    static Optional<AllowanceLog> usedInTasks(String allowanceName) {
+        return Optional.ofNullable(USED_IN_TASKS.get(allowanceName));
+    }
+
+    /** Where there is no coordinator: what the next write of that allowance starts with. */
+    static void usedInTasks(String allowanceName, AllowanceLog used) {
+        USED_IN_TASKS.put(allowanceName, used);
     }
 
     /** The id of one epoch of a streaming write. */
@@ -88,12 +104,17 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
 
     @Override
     public Distribution requiredDistribution() {
-        return Distributions.clustered(new Expression[] {Expressions.column(MappingColumns.USER_ID)});
+        return Distributions.clustered(new Expression[] {userId()});
     }
 
     @Override
     public SortOrder[] requiredOrdering() {
-        return new SortOrder[] {Expressions.sort(Expressions.column(MappingColumns.USER_ID), SortDirection.ASCENDING)};
+        return new SortOrder[] {Expressions.sort(userId(), SortDirection.ASCENDING)};
+    }
+
+    /** The column as the rows spell it, because Spark may be told to mind case; quoted, because a name may hold a dot. */
+    private Expression userId() {
+        return Expressions.column("`" + columns.userIdName().replace("`", "``") + "`");
     }
 
     @Override
@@ -119,17 +140,20 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
 
     @Override
     public DataWriterFactory createBatchWriterFactory(PhysicalWriteInfo info) {
-        return factory(info);
+        desk.ifPresent(known -> known.begin(writeId, options.allowance()));
+        return factory(writeId, info);
     }
 
     @Override
     public StreamingDataWriterFactory createStreamingWriterFactory(PhysicalWriteInfo info) {
-        return factory(info);
+        // A stream keeps its id across restarts and repeats an epoch under the same number.
+        streamId = writeId + "-" + UUID.randomUUID().toString().substring(0, 8);
+        return factory(streamId, info);
     }
 
-    private UserMapWriterFactory factory(PhysicalWriteInfo info) {
+    private UserMapWriterFactory factory(String id, PhysicalWriteInfo info) {
         return new UserMapWriterFactory(
-                writeId,
+                id,
                 columns,
                 options,
                 apiKey,
@@ -152,7 +176,7 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
 
     @Override
     public void commit(long epochId, WriterCommitMessage[] messages) {
-        finish(idOfEpoch(writeId, epochId), messages);
+        finish(idOfEpoch(streamId, epochId), messages);
     }
 
     @Override
@@ -162,7 +186,7 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
 
     @Override
     public void abort(long epochId, WriterCommitMessage[] messages) {
-        end(idOfEpoch(writeId, epochId), messages);
+        end(idOfEpoch(streamId, epochId), messages);
     }
 
     private void finish(String id, WriterCommitMessage[] messages) {
@@ -204,12 +228,11 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
     private void end(String id, WriterCommitMessage[] messages) {
         desk.ifPresent(known -> known.end(id));
         if (desk.isEmpty()) {
-            Arrays.stream(messages)
-                    .filter(Objects::nonNull)
-                    .map(message -> ((Message) message).used())
-                    .forEach(used -> USED_IN_TASKS.put(allowanceName, used));
+            boolean whole = messages.length == 1 && messages[0] instanceof Message;
+            usedInTasks(
+                    allowanceName,
+                    whole ? ((Message) messages[0]).used() : AllowanceLines.InTask.lost(options.allowance()));
         }
-        run.ifPresent(known -> known.writes(id));
     }
 
     @Override

@@ -99,7 +99,7 @@ class ReceiptsIT extends SparkCase {
         AllowanceDesk desk = AllowanceDesk.open(name, options.allowance(), AllowanceLog.empty(), AllowanceLog.empty());
         UserMapWriterFactory factory = new UserMapWriterFactory(
                 "write-1",
-                new MappingColumns(0, 1, -1),
+                new MappingColumns(0, 1, -1, "user_id"),
                 options,
                 key,
                 desk.lines(),

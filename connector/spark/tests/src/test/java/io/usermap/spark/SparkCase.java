@@ -75,7 +75,7 @@ abstract class SparkCase {
                 "endpoint",
                 sandbox.endpoint().toString(),
                 "apiKey",
-                "key-of-tests",
+                "file:" + keyFile,
                 "eventsPerSecond",
                 "" + PER_SECOND,
                 "windowSeconds",

@@ -1,0 +1,78 @@
+package io.usermap.spark;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import io.usermap.client.AllowanceLog;
+import io.usermap.client.Secret;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.api.Test;
+
+/** Writes that are ended before their end, and what the next one meets. */
+class CancelIT extends SparkCase {
+
+    @Test
+    void aCancelledSparkJobGivesItsTurnsBackAndTheNextWriteGoesOn() throws Exception {
+        CompletableFuture<Throwable> cancelled = startInGroup("to-cancel", options());
+        waitForRequests(1);
+        spark.sparkContext().cancelJobGroup("to-cancel");
+
+        assertThat(cancelled.get(20, TimeUnit.SECONDS)).hasMessageContaining("cancelled");
+        long before = sandbox.counts().mapped();
+        write(rows(map("ann@shop", "ann@global")), options());
+        assertThat(sandbox.mappings()).containsEntry("ann@shop", "ann@global");
+        assertThat(sandbox.counts().mapped() - before).isLessThan(PER_SECOND * 2L);
+        assertThat(sandbox.counts().throttled()).isZero();
+    }
+
+    @Test
+    void otherFiguresAreRefusedWhileAWriteRunsAndTakenWhenItIsOver() throws Exception {
+        CompletableFuture<Throwable> running = startInGroup("other-figures", options());
+        waitForRequests(1);
+        Map<String, String> halved = options("eventsPerSecond", "" + PER_SECOND / 2);
+
+        assertThatThrownBy(() -> write(rows(map("ann@shop", "ann@global")), halved))
+                .hasMessageStartingWith("Cannot use an allowance of 250 mappings in 1.0 s")
+                .hasMessageEndingWith("Use the same figures, or wait until it is over.");
+        spark.sparkContext().cancelJobGroup("other-figures");
+        assertThat(running.get(20, TimeUnit.SECONDS)).isNotNull();
+        write(rows(map("ann@shop", "ann@global")), halved);
+        assertThat(sandbox.mappings()).containsEntry("ann@shop", "ann@global");
+        assertThat(sandbox.counts().throttled()).isZero();
+    }
+
+    @Test
+    void aRunThatIsCancelledStopsItsWritesInWords() throws Exception {
+        Map<String, String> options = options();
+        options.remove("apiKey");
+        try (UserMapRun run = UserMapRun.open(spark, options, Secret.of("key-of-tests"), AllowanceLog.empty())) {
+            CompletableFuture<Throwable> writing = startInGroup("run", run.options());
+            waitForRequests(2);
+            run.cancel("Stopped by the test.");
+
+            assertThat(writing.get(20, TimeUnit.SECONDS)).hasStackTraceContaining("Stopped by the test.");
+            assertThat(run.progress().accepted()).isEqualTo(sandbox.counts().mapped());
+            assertThat(run.progress().mostInWindow()).isLessThanOrEqualTo(PER_SECOND);
+            assertThat(run.allowanceLog().entries()).isNotEmpty();
+        }
+    }
+
+    private CompletableFuture<Throwable> startInGroup(String group, Map<String, String> options) {
+        return CompletableFuture.supplyAsync(() -> {
+            spark.sparkContext().setJobGroup(group, group, true);
+            return catchThrowable(() -> write(manyRows(20_000), options));
+        });
+    }
+
+    private void waitForRequests(int count) {
+        long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        while (sandbox.requests().size() < count && System.nanoTime() < until) {
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(20));
+        }
+        assertThat(sandbox.requests()).hasSizeGreaterThanOrEqualTo(count);
+    }
+}
