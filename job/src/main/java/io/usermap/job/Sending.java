@@ -7,7 +7,9 @@ import io.usermap.client.AllowanceRules;
 import io.usermap.spark.UserMapRun;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Comparator;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Executors;
@@ -116,11 +118,15 @@ final class Sending {
         AllowanceRules rules = configuration.allowance();
         return ledger.lastSent()
                 .map(last -> last.allowance().orElseGet(() -> {
-                    Instant lastSign = last.lastBeat();
-                    return AllowanceLog.afterCrash(
-                            rules,
-                            Receipts.of(spark, last).answeredAfter(lastSign.minus(rules.silentHold())),
-                            lastSign);
+                    List<AllowanceLog.Answered> answered = Receipts.of(spark, last)
+                            .answeredAfter(last.lastBeat().minus(rules.silentHold()));
+                    // A receipt is a sign of life too.
+                    Instant lastSign = answered.stream()
+                            .map(AllowanceLog.Answered::at)
+                            .filter(at -> at.isAfter(last.lastBeat()))
+                            .max(Comparator.naturalOrder())
+                            .orElseGet(last::lastBeat);
+                    return AllowanceLog.afterCrash(rules, answered, lastSign);
                 }))
                 .orElseGet(AllowanceLog::empty);
     }
