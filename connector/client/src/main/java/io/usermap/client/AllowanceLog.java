@@ -57,9 +57,7 @@ public record AllowanceLog(List<Entry> entries) implements Serializable {
     public static AllowanceLog afterCrash(AllowanceRules rules, List<Answered> answered, Instant lastSign) {
         List<Entry> entries = new ArrayList<>();
         Instant silentUntil = lastSign.plus(rules.silentHold());
-        // The process may have lived for a margin after its last sign: only what was still away then is known not to
-        // have
-        // been granted again.
+        // The process may have lived for a margin after its last sign: what came back by then may have been used again.
         Instant latestDeath = lastSign.plus(rules.margin());
         int known = 0;
         for (Answered request : answered) {
