@@ -123,7 +123,9 @@ public final class BatchSender implements AutoCloseable {
      */
     public Result send(Batch batch, SendLog log) throws InterruptedException {
         pending.clear();
-        pending.add(new Part(0, batch.size(), 0, 0, System.nanoTime()));
+        if (batch.size() > 0) {
+            pending.add(new Part(0, batch.size(), 0, 0, System.nanoTime()));
+        }
         while (true) {
             cancellation.check();
             long now = System.nanoTime();
