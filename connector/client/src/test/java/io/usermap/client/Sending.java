@@ -1,0 +1,83 @@
+package io.usermap.client;
+
+import com.sun.net.httpserver.HttpExchange;
+import io.usermap.client.BatchSender.Result;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentSkipListSet;
+
+/** A sender, its server and its log, put together for a test. */
+final class Sending implements AutoCloseable {
+    final ScriptedServer server = new ScriptedServer();
+    final ScriptedLine line;
+    final SendTally tally = new SendTally();
+    final TreeMap<Integer, Integer> acceptedAttempt = new TreeMap<>();
+    final Set<Integer> refused = new TreeSet<>();
+    private final BatchSender sender;
+
+    Sending(ScriptedLine line) {
+        this(line, Duration.ofSeconds(20), () -> {});
+    }
+
+    Sending(ScriptedLine line, Duration requestTimeout, BatchSender.Cancellation cancellation) {
+        this.line = line;
+        this.sender = new BatchSender(
+                "w-0",
+                UserMapClient.of(server.endpoints(), Duration.ofSeconds(5), requestTimeout),
+                line,
+                Pacer.of("test-" + System.identityHashCode(this)),
+                new RetrySchedule(Duration.ofMillis(1), Duration.ofMillis(5), 4),
+                tally,
+                cancellation);
+    }
+
+    static Batch batch(int rows) {
+        Batch batch = new Batch(Secret.of("key"), new IdRules(5), Math.max(1, rows), 1_000_000);
+        for (int row = 0; row < rows; row++) {
+            batch.offer(Mapping.map("user-" + row, "person-" + row));
+        }
+        return batch;
+    }
+
+    /** Refuses every request that holds one of these rows. */
+    ScriptedServer.Answer poisonedBy(int status, Integer... rows) {
+        Set<Integer> poison = new ConcurrentSkipListSet<>(Set.of(rows));
+        return (HttpExchange exchange, byte[] body) -> {
+            boolean bad = Bodies.mappings(body).stream()
+                    .anyMatch(mapping ->
+                            poison.contains(Integer.valueOf(mapping.userId().substring(5))));
+            ScriptedServer.status(bad ? status : 200).to(exchange, body);
+        };
+    }
+
+    Result send(Batch batch) throws InterruptedException {
+        return sender.send(batch, new SendLog() {
+            @Override
+            public void accepted(Batch sent, int from, int to, Exchange exchange) {
+                for (int row = from; row < to; row++) {
+                    if (acceptedAttempt.put(row, exchange.attempt()) != null) {
+                        throw new AssertionError("row " + row + " was accepted twice");
+                    }
+                }
+            }
+
+            @Override
+            public void refused(Batch sent, int row, Exchange exchange) {
+                refused.add(row);
+            }
+        });
+    }
+
+    void closeSender() {
+        sender.close();
+    }
+
+    @Override
+    public void close() throws IOException {
+        sender.close();
+        server.close();
+    }
+}
