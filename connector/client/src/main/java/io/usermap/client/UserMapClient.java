@@ -158,10 +158,14 @@ public final class UserMapClient {
         return new Reply.Fatal(0, "the request could not be made: " + cause + ". Report this as a defect.");
     }
 
-    /** Whether the service's certificate is not trusted; other failures of TLS may pass, such as a connection cut off. */
+    /**
+     * Whether the service's certificate is not trusted, or its port speaks no TLS, which the JDK tells by its text only;
+     * other failures of TLS may pass, such as a connection cut off.
+     */
     private static boolean isDistrust(Throwable failure) {
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
-            if (cause instanceof GeneralSecurityException || cause instanceof SSLPeerUnverifiedException) {
+            boolean plain = String.valueOf(cause.getMessage()).contains("SSL message");
+            if (plain || cause instanceof GeneralSecurityException || cause instanceof SSLPeerUnverifiedException) {
                 return true;
             }
         }
