@@ -298,7 +298,8 @@ class BatchSenderTest {
         try (Sending sending = new Sending(line)) {
             assertThatThrownBy(() -> sending.send(Sending.batch(5)))
                     .isInstanceOf(IllegalStateException.class)
-                    .hasMessage("the driver is gone");
+                    .hasMessage("The coordinator of the allowance is lost.")
+                    .hasRootCauseMessage("the driver is gone");
         }
     }
 }
