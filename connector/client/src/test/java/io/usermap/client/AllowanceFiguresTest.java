@@ -1,0 +1,102 @@
+package io.usermap.client;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.usermap.client.AllowanceRules.Pacing;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** How much of the allowance is used, in how many requests, and how soon the work is done. */
+class AllowanceFiguresTest {
+    private static final long PLENTY = 1_000_000_000L;
+
+    private final VirtualTime time = new VirtualTime();
+    private final SimulatedService service = new SimulatedService(time, ServerModel.exact(1_500, 30, false));
+
+    private SimulatedApplication start(Traffic traffic, long... rows) {
+        return new SimulatedApplication(service, traffic, 1, AllowanceLog.empty()).write(rows);
+    }
+
+    private static long[] each(int writers, long rows) {
+        long[] all = new long[writers];
+        Arrays.fill(all, rows);
+        return all;
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "BURST, 1, 0.99",
+        "BURST, 4, 0.99",
+        "BURST, 8, 0.99",
+        "BURST, 40, 0.99",
+        // A lone sender waits for the last requests of a batch before it begins the next one.
+        "SMOOTH, 1, 0.975",
+        "SMOOTH, 4, 0.99",
+        "SMOOTH, 8, 0.99",
+        "SMOOTH, 40, 0.99"
+    })
+    void saturatedWritersUseTheAllowanceUpToItsBound(Pacing pacing, int writers, double least) {
+        Traffic traffic = Traffic.of(pacing);
+        start(traffic, each(writers, PLENTY));
+        time.runUntil(3 * 3_600);
+
+        double used = service.arrivals.rate(300) / traffic.boundPerSecond();
+        double requestsAnHour = service.arrivals.requests() / 3.0;
+
+        assertThat(used).isGreaterThanOrEqualTo(least);
+        assertThat(service.throttled()).isZero();
+        assertThat(service.arrivals.mostInAnyWindow(30)).isLessThanOrEqualTo(1_500);
+        if (pacing == Pacing.BURST) {
+            assertThat(requestsAnHour).isLessThanOrEqualTo(2_000);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"BURST, 1.05", "SMOOTH, 1.055"})
+    void halfOfAllRowsInOnePartitionCostNothing(Pacing pacing, double most) {
+        long[] rows = each(40, 100_000 / 39);
+        rows[0] = 100_000;
+        rows[1] += 100_000 - 39 * (100_000 / 39);
+        SimulatedApplication application = start(Traffic.of(pacing), rows);
+        time.runUntil(20_000);
+
+        assertThat(application.finishedAt() / (200_000 / 50.0 + 30)).isLessThanOrEqualTo(most);
+        assertThat(service.throttled()).isZero();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1", "8", "40"})
+    void aDeltaThatFitsIntoTheWindowLeavesAtOnce(int writers) {
+        Traffic traffic = Traffic.of(Pacing.BURST);
+        traffic.spikes = 0;
+        SimulatedApplication application = start(traffic, each(writers, 1_500 / writers));
+        time.runUntil(60);
+
+        assertThat(application.finishedAt()).isLessThan(1.5);
+    }
+
+    @Test
+    void aLoneSenderThatOverlappedItsBatchesWouldLoseHalfAsMuch() {
+        Traffic traffic = Traffic.of(Pacing.SMOOTH);
+        traffic.overlapsBatches = true;
+        start(traffic, PLENTY);
+        time.runUntil(3 * 3_600);
+
+        assertThat(service.arrivals.rate(300) / traffic.boundPerSecond()).isGreaterThanOrEqualTo(0.985);
+    }
+
+    @Test
+    void aSlowServiceIsNoReasonToSendMuchLess() {
+        Traffic traffic = Traffic.of(Pacing.SMOOTH);
+        traffic.leastRoundTrip = 5;
+        traffic.mostRoundTrip = 5;
+        traffic.spikes = 0;
+        start(traffic, PLENTY);
+        time.runUntil(3_600);
+
+        assertThat(service.arrivals.rate(300) / traffic.boundPerSecond()).isGreaterThanOrEqualTo(0.9);
+        assertThat(service.arrivals.mostInAnyWindow(30)).isLessThanOrEqualTo(1_500);
+    }
+}
