@@ -4,25 +4,18 @@ import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.lit;
-import static org.apache.spark.sql.functions.lower;
 import static org.apache.spark.sql.functions.max;
 import static org.apache.spark.sql.functions.min;
 import static org.apache.spark.sql.functions.struct;
-import static org.apache.spark.sql.functions.trim;
-import static org.apache.spark.sql.functions.udf;
 import static org.apache.spark.sql.functions.when;
 
 import io.usermap.client.IdRules;
 import io.usermap.client.RejectReason;
 import java.util.Map;
-import java.util.Optional;
 import java.util.TreeMap;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.api.java.UDF3;
-import org.apache.spark.sql.expressions.UserDefinedFunction;
-import org.apache.spark.sql.types.DataTypes;
 
 /**
  * The source's rows, told apart into those that can be right and those that cannot, each of these with its reason.
@@ -33,7 +26,6 @@ import org.apache.spark.sql.types.DataTypes;
  */
 final class SourceRows implements AutoCloseable {
     private static final String CONFLICT = RejectReason.CONFLICT.code();
-    private static final String UNREADABLE_UNMAP = "unreadable_unmap";
 
     private final Dataset<Row> checked;
     private final Dataset<Row> perUser;
@@ -54,7 +46,7 @@ final class SourceRows implements AutoCloseable {
      *     and false
      */
     static SourceRows of(Dataset<Row> source, Shape shape, IdRules rules) {
-        Dataset<Row> checked = checked(source, shape, rules).persist();
+        Dataset<Row> checked = CheckedRows.of(source, shape, rules).persist();
         try {
             Map<String, Long> rejected = new TreeMap<>();
             long rows = 0;
@@ -64,9 +56,10 @@ final class SourceRows implements AutoCloseable {
                     rejected.put(group.getString(0), group.getLong(1));
                 }
             }
-            if (rejected.containsKey(UNREADABLE_UNMAP)) {
-                throw StoppedException.failed("Cannot read the unmap column: " + rejected.get(UNREADABLE_UNMAP)
-                        + " rows hold neither true nor false. Mend them in 'source.sql'.");
+            if (rejected.containsKey(CheckedRows.UNREADABLE_UNMAP)) {
+                throw StoppedException.failed(
+                        "Cannot read the unmap column: " + rejected.get(CheckedRows.UNREADABLE_UNMAP)
+                                + " rows hold neither true nor false. Mend them in 'source.sql'.");
             }
             Dataset<Row> perUser = perUser(checked, shape).persist();
             SourceRows found = new SourceRows(checked, perUser, rejected, rows);
@@ -82,54 +75,6 @@ final class SourceRows implements AutoCloseable {
                             + " Nothing was planned; --stacktrace tells more.",
                     e);
         }
-    }
-
-    private static Dataset<Row> checked(Dataset<Row> source, Shape shape, IdRules rules) {
-        Column user;
-        Column target;
-        Column unmap = lit(false);
-        Column unreadable = lit(false);
-        UserDefinedFunction problem;
-        if (shape instanceof Shape.Pairs pairs) {
-            user = text(pairs.userId());
-            target = text(pairs.globalUserId());
-            problem = udf(
-                    (UDF3<String, String, Boolean, String>)
-                            (id, global, asked) -> code(problemOfPair(rules, id, global, asked)),
-                    DataTypes.StringType);
-            if (pairs.unmap().isPresent()) {
-                Column word = lower(trim(text(pairs.unmap().get())));
-                unmap = coalesce(word.equalTo("true"), lit(false));
-                unreadable = coalesce(word.isin("true", "false", "").equalTo(false), lit(false));
-            }
-        } else {
-            Shape.Clusters clusters = (Shape.Clusters) shape;
-            user = text(clusters.id());
-            target = text(clusters.cluster());
-            problem = udf(
-                    (UDF3<String, String, Boolean, String>) (id, cluster, asked) ->
-                            code(cluster == null ? Optional.of(RejectReason.MISSING_ID) : rules.problemOfId(id)),
-                    DataTypes.StringType);
-        }
-        return source.select(user.as("user_id"), target.as("target"), unmap.as("unmap"), unreadable.as("unreadable"))
-                .withColumn(
-                        "reason",
-                        when(col("unreadable"), lit(UNREADABLE_UNMAP))
-                                .otherwise(problem.apply(col("user_id"), col("target"), col("unmap"))))
-                .drop("unreadable");
-    }
-
-    private static Optional<RejectReason> problemOfPair(IdRules rules, String id, String global, boolean unmap) {
-        return rules.problemOfRow(id, global, unmap).filter(reason -> reason != RejectReason.SELF_MAP);
-    }
-
-    @SuppressWarnings("NullAway") // Spark's word for "no reason" is null
-    private static String code(Optional<RejectReason> reason) {
-        return reason.map(RejectReason::code).orElse(null);
-    }
-
-    private static Column text(String column) {
-        return col("`" + column.replace("`", "``") + "`").cast(DataTypes.StringType);
     }
 
     /** One row per user: what its rows want at least and at most; they differ where rows contradict each other. */
