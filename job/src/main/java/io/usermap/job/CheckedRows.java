@@ -63,6 +63,7 @@ final class CheckedRows {
                         "reason",
                         when(col("unreadable"), lit(UNREADABLE_UNMAP))
                                 .otherwise(problem.apply(col("user_id"), col("target"), col("unmap"))))
+                .withColumn("rank", lit(null).cast("double"))
                 .drop("unreadable");
     }
 

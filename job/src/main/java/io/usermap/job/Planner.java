@@ -2,20 +2,34 @@ package io.usermap.job;
 
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
-import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.lit;
-import static org.apache.spark.sql.functions.max;
-import static org.apache.spark.sql.functions.sum;
+import static org.apache.spark.sql.functions.monotonically_increasing_id;
+import static org.apache.spark.sql.functions.udf;
 import static org.apache.spark.sql.functions.when;
 
+import io.usermap.client.IdRules;
+import io.usermap.job.Census.Kind;
 import io.usermap.job.Keys.Mode;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
-import org.apache.spark.sql.Column;
+import java.util.Optional;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.catalyst.InternalRow;
+import org.apache.spark.sql.expressions.UserDefinedFunction;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.apache.spark.unsafe.types.UTF8String;
 
 /**
  * The changes between what is acknowledged and what the source wants: stars, in which every user points straight at its
@@ -26,170 +40,298 @@ import org.apache.spark.sql.Row;
  * then they follow it to its centre, so that no chain arises. Under {@code mirror} the others are unmapped.
  *
  * <p>A state row without a target is an unmap that was acknowledged: an unmap that the source asks for is sent once.
+ *
+ * <h2>How is it done, and why?</h2>
+ *
+ * <p>A full outer join of source and state would shuffle both, and an election by cluster once more. Here the source is
+ * shuffled twice and the state never: by id, where {@link Census} zips it with the state's files, then by cluster, where
+ * {@link Stars} elects. Only the changes come out. Users of the state that the source lacks are usually few; then the driver
+ * tells every task of them. If they are many, they are joined to the members that they point at.
  */
 final class Planner implements AutoCloseable {
-    private static final List<String> OPS = List.of("map", "remap", "unmap", "unchanged");
+    /** So many absent users are told to every task; more are brought to their clusters by a join. */
+    static final int TOLD = 500_000;
 
-    private final SourceRows rows;
-    private final Shape shape;
-    private final Dataset<Row> decided;
-    private final List<Dataset<Row>> kept;
-    private final Map<String, Long> byOp = new TreeMap<>();
-    private final long largestCluster;
+    /** A source of at most so many users is small beside a state that is larger. */
+    private static final int SMALL = 20_000;
 
-    private Planner(SourceRows rows, Shape shape, Dataset<Row> decided, List<Dataset<Row>> kept) {
-        this.rows = rows;
-        this.shape = shape;
-        this.decided = decided;
-        this.kept = kept;
-        // In one pass: users of each op, and of the largest cluster; whoever vanished is in none.
-        List<Column> perCluster = new ArrayList<>();
-        OPS.forEach(op -> perCluster.add(
-                sum(when(col("op").equalTo(op), 1L).otherwise(0L)).as(op)));
-        List<Column> inAll = new ArrayList<>();
-        OPS.forEach(op -> inAll.add(coalesce(sum(op), lit(0L)).as(op)));
-        Column size = when(col("cluster").isNotNull(), col("users"));
-        Row counts = this.decided
-                .groupBy("cluster")
-                .agg(count(lit(1)).as("users"), perCluster.toArray(Column[]::new))
-                .agg(coalesce(max(size), lit(0L)), inAll.toArray(Column[]::new))
-                .first();
-        this.largestCluster = counts.getLong(0);
-        OPS.forEach(op -> byOp.put(op, counts.getLong(1 + OPS.indexOf(op))));
+    private static final long LARGE = 1_000_000;
+    /** Sources that cannot tell their size say something absurd. */
+    private static final long UNKNOWN_BYTES = 1L << 50;
+
+    /** The key of an id, unless it is one that stands for nobody. */
+    private static final UserDefinedFunction MEETING = udf(
+            (UDF1<String, Long>) id -> id == null || id.isEmpty() || IdRules.isPlaceholder(id) ? null : IdKey.of(id),
+            DataTypes.LongType);
+
+    private static final long BYTES_A_PARTITION = 32L << 20;
+
+    private final Optional<PairRows> pairs;
+    private final PlanFacts seen;
+    private final PlanFacts settled;
+    private final Dataset<Row> plan;
+
+    private Planner(Optional<PairRows> pairs, PlanFacts seen, PlanFacts settled, Dataset<Row> plan) {
+        this.pairs = pairs;
+        this.seen = seen;
+        this.settled = settled;
+        this.plan = plan;
     }
 
     /**
-     * Works the changes out; blocks until they are counted.
+     * Reads the source, once, and finds out who is in it; blocks for that. The changes are worked out when they are written.
      *
-     * @param rows the source's rows; stays open
-     * @param state {@code user_id, global_user_id}, every user once
+     * @param checked as {@link CheckedRows} gives them
+     * @param version what is acknowledged
+     * @throws StoppedException if the source cannot be read to its end, or an unmap column holds other words than true
+     *     and false
      */
-    static Planner of(SourceRows rows, Shape shape, Dataset<Row> state, Mode mode) {
-        // Each is used by several of the steps that follow; kept, it is worked out once, and plans stay small.
-        List<Dataset<Row>> kept = new ArrayList<>();
-        Dataset<Row> members = keep(members(rows, shape), kept);
-        Dataset<Row> decided = keep(decided(members, rows, state, mode, kept), kept);
-        return new Planner(rows, shape, decided, kept);
-    }
-
-    private static Dataset<Row> keep(Dataset<Row> frame, List<Dataset<Row>> kept) {
-        Dataset<Row> persisted = frame.persist();
-        kept.add(persisted);
-        return persisted;
-    }
-
-    private static Dataset<Row> members(SourceRows rows, Shape shape) {
-        if (shape instanceof Shape.Pairs) {
-            return Pairs.members(rows.wishes());
+    static Planner of(Dataset<Row> checked, Shape shape, State state, State.Version version, Mode mode) {
+        try {
+            return new Making(checked.sparkSession(), state, version, mode, TOLD).planner(checked, shape);
+        } catch (StoppedException e) {
+            throw e;
+        } catch (RuntimeException e) {
+            throw StoppedException.failed(
+                    "Cannot read the source to its end: " + Source.firstLine(rootOf(e))
+                            + " Nothing was planned; --stacktrace tells more.",
+                    e);
         }
-        return rows.wishes()
-                .select(
-                        col("target").as("cluster"),
-                        col("user_id").as("id"),
-                        lit(true).as("candidate"),
-                        lit(false).as("asked"));
     }
 
-    private static Dataset<Row> decided(
-            Dataset<Row> members, SourceRows rows, Dataset<Row> state, Mode mode, List<Dataset<Row>> kept) {
-        Dataset<Row> known = state.select(
-                col("user_id").as("id"),
-                col("global_user_id").as("present"),
-                lit(true).as("known"));
-        Dataset<Row> wanted = members.join(known, new String[] {"id"}, "left")
-                .select(
-                        col("cluster"),
-                        col("id"),
-                        col("candidate"),
-                        col("asked"),
-                        col("present"),
-                        col("known"),
-                        lit(false).as("follows"));
-        Dataset<Row> absent =
-                known.filter(col("present").isNotNull()).join(members.select("id"), new String[] {"id"}, "left_anti");
-        Dataset<Row> named = rows.rejects()
-                .filter(col("user_id").isNotNull())
-                .select(col("user_id").as("id"))
-                .distinct();
-        Dataset<Row> staying = mode == Mode.UPSERT ? absent : absent.join(named, new String[] {"id"}, "left_semi");
-        Dataset<Row> followers = staying.join(
-                        members.select(col("cluster"), col("id").as("present")), new String[] {"present"})
-                .select(
-                        col("cluster"),
-                        col("id"),
-                        lit(false).as("candidate"),
-                        lit(false).as("asked"),
-                        col("present"),
-                        col("known"),
-                        lit(true).as("follows"));
-        Dataset<Row> all = keep(wanted.unionByName(followers), kept);
-        Dataset<Row> decided = all.join(Election.centres(all), new String[] {"cluster"})
-                .select(
-                        op().as("op"),
-                        col("id").as("user_id"),
-                        when(col("id").notEqual(col("centre")), col("centre")).as("global_user_id"),
-                        col("present").as("previous_global_user_id"),
-                        reason().as("reason"),
-                        col("cluster"));
-        if (mode == Mode.UPSERT) {
-            return decided;
+    /**
+     * The steps of a plan.
+     *
+     * @param told how many absent users every task is told of at most
+     */
+    record Making(SparkSession spark, State state, State.Version version, Mode mode, int told) {
+
+        Planner planner(Dataset<Row> checked, Shape shape) {
+            PlanFacts seen = registered();
+            PlanFacts settled = registered();
+            boolean isPairs = shape instanceof Shape.Pairs;
+            Optional<PairRows> pairs = isPairs ? Optional.of(PairRows.of(checked)) : Optional.empty();
+            Dataset<Row> sightings = pairs.map(Making::sightings).orElseGet(() -> sightings(checked));
+            int partitions = partitions(sightings);
+            JavaRDD<InternalRow> byId = sorted(sightings, "key", partitions);
+            Optional<HashSet<UTF8String>> small = small(byId);
+            Census census = new Census(
+                    state.zipped(version),
+                    mode,
+                    context().broadcast(small.orElseGet(HashSet::new)),
+                    small.isPresent(),
+                    told / partitions + 1,
+                    seen);
+            JavaRDD<InternalRow> byCluster = sorted(
+                    spark.createDataFrame(
+                            byId.mapPartitionsWithIndex((index, rows) -> census.found(index, partitions, rows), true),
+                            Census.FOUND),
+                    "cluster_key",
+                    partitions);
+            // The figures are complete once the shuffle is written, which this waits for.
+            byCluster.foreachPartition(rows -> {});
+            boolean tell = seen.absent().size() == seen.count(Census.ABSENT);
+            Stars stars = new Stars(context().broadcast(tell ? followers(seen) : new HashMap<>()), settled);
+            JavaRDD<InternalRow> followers = tell ? none(partitions) : followers(byCluster, partitions);
+            JavaRDD<Row> changes = byCluster.zipPartitions(
+                    followers, (found, more) -> stars.changes(TaskContext.getPartitionId(), found, more));
+            Dataset<Row> plan = spark.createDataFrame(changes, Stars.PLAN);
+            return new Planner(pairs, seen, settled, isPairs ? asPairs(plan) : plan);
         }
-        Dataset<Row> gone = absent.join(named, new String[] {"id"}, "left_anti");
-        return decided.unionByName(gone.select(
-                lit("unmap").as("op"),
-                col("id").as("user_id"),
-                lit(null).cast("string").as("global_user_id"),
-                col("present").as("previous_global_user_id"),
-                lit("vanished").as("reason"),
-                lit(null).cast("string").as("cluster")));
+
+        private PlanFacts registered() {
+            PlanFacts facts = new PlanFacts();
+            spark.sparkContext().register(facts);
+            return facts;
+        }
+
+        private JavaSparkContext context() {
+            return JavaSparkContext.fromSparkContext(spark.sparkContext());
+        }
+
+        private static Dataset<Row> sightings(Dataset<Row> checked) {
+            return keyed(checked.select(
+                    col("target").as("cluster"),
+                    col("user_id").as("id"),
+                    lit(true).as("candidate"),
+                    lit(false).as("asked"),
+                    col("rank"),
+                    col("reason")));
+        }
+
+        private static Dataset<Row> sightings(PairRows pairs) {
+            Dataset<Row> rejects = pairs.rejects()
+                    .select(
+                            col("target").as("cluster"),
+                            col("user_id").as("id"),
+                            lit(false).as("candidate"),
+                            lit(false).as("asked"),
+                            col("reason"));
+            return keyed(Pairs.members(pairs.wishes())
+                    .select(
+                            col("cluster"),
+                            col("id"),
+                            col("candidate"),
+                            col("asked"),
+                            lit(null).cast("string").as("reason"))
+                    .unionByName(rejects)
+                    .withColumn("rank", lit(null).cast("double")));
+        }
+
+        private static Dataset<Row> keyed(Dataset<Row> rows) {
+            // What names nobody must not come together in one place: it may be half of the source.
+            return rows.select(
+                    coalesce(MEETING.apply(col("id")), monotonically_increasing_id())
+                            .as("key"),
+                    col("cluster"),
+                    col("id"),
+                    coalesce(col("candidate"), lit(false)).as("candidate"),
+                    coalesce(col("asked"), lit(false)).as("asked"),
+                    col("rank"),
+                    col("reason"));
+        }
+
+        private int partitions(Dataset<Row> rows) {
+            long bytes =
+                    rows.queryExecution().optimizedPlan().stats().sizeInBytes().longValue();
+            long wanted = bytes < UNKNOWN_BYTES
+                    ? bytes / BYTES_A_PARTITION
+                    : Math.max(
+                            spark.sparkContext().defaultParallelism(),
+                            rows.rdd().getNumPartitions());
+            long most = Math.min(1_024, Math.max(1, wanted));
+            return Math.max(StateSegment.partsFor(version.entries()), Integer.highestOneBit((int) most * 2 - 1));
+        }
+
+        private JavaRDD<InternalRow> sorted(Dataset<Row> rows, String key, int partitions) {
+            JavaRDD<InternalRow> sorted = rows.repartition(partitions, col(key))
+                    .sortWithinPartitions(key)
+                    .queryExecution()
+                    .toRdd()
+                    .toJavaRDD();
+            // Spark plans nothing at all for rows that turn out to be none.
+            return sorted.getNumPartitions() == partitions ? sorted : none(partitions);
+        }
+
+        private JavaRDD<InternalRow> none(int partitions) {
+            return context().parallelize(List.of(), partitions);
+        }
+
+        /** All users of a source that is small beside the state; empty for others. */
+        private Optional<HashSet<UTF8String>> small(JavaRDD<InternalRow> byId) {
+            if (version.entries() < LARGE) {
+                return Optional.empty();
+            }
+            JavaRDD<UTF8String> users = byId.mapPartitions(Making::firstUsers);
+            if (users.collectPartitions(new int[] {0})[0].size() * byId.getNumPartitions() > 2 * SMALL) {
+                return Optional.empty();
+            }
+            HashSet<UTF8String> all = new HashSet<>(users.collect());
+            return all.size() > SMALL ? Optional.empty() : Optional.of(all);
+        }
+
+        /** One more than are few, of those that could be targets. */
+        private static Iterator<UTF8String> firstUsers(Iterator<InternalRow> rows) {
+            List<UTF8String> users = new ArrayList<>();
+            while (rows.hasNext() && users.size() <= SMALL) {
+                UTF8String id = Census.text(rows.next(), 2);
+                if (id != null) {
+                    users.add(id);
+                }
+            }
+            return users.iterator();
+        }
+
+        private static HashMap<UTF8String, List<UTF8String>> followers(PlanFacts seen) {
+            HashMap<UTF8String, List<UTF8String>> byTarget = new HashMap<>();
+            seen.absent()
+                    .forEach(absent -> byTarget.computeIfAbsent(absent.present(), target -> new ArrayList<>())
+                            .add(absent.id()));
+            return byTarget;
+        }
+
+        /** Absent users with the cluster of their target, as rows of {@link Census#FOUND}. */
+        private JavaRDD<InternalRow> followers(JavaRDD<InternalRow> byCluster, int partitions) {
+            Dataset<Row> absent = spark.createDataFrame(
+                    byCluster
+                            .filter(row -> row.getInt(1) == Kind.ABSENT)
+                            .map(row -> RowFactory.create(row.getBinary(3), row.getBinary(4))),
+                    new StructType().add("follower", DataTypes.BinaryType).add("present", DataTypes.BinaryType));
+            Dataset<Row> members = spark.createDataFrame(
+                    byCluster
+                            .filter(row -> row.getInt(1) == Kind.MEMBER)
+                            .map(row -> RowFactory.create(row.getLong(0), row.getBinary(2), row.getBinary(3))),
+                    new StructType()
+                            .add("cluster_key", DataTypes.LongType)
+                            .add("cluster", DataTypes.BinaryType)
+                            .add("present", DataTypes.BinaryType));
+            Dataset<Row> found = members.join(absent, new String[] {"present"})
+                    .select(
+                            col("cluster_key"),
+                            lit(Kind.MEMBER).as("kind"),
+                            col("cluster"),
+                            col("follower").as("id"),
+                            col("present"),
+                            lit(Census.KNOWN | Census.FOLLOWS).as("flags"),
+                            lit(Double.NaN).as("rank"),
+                            lit(null).cast("string").as("reason"));
+            return sorted(found, "cluster_key", partitions);
+        }
+
+        /** A rejected pair names its target where a cluster has its name. */
+        private static Dataset<Row> asPairs(Dataset<Row> plan) {
+            return plan.withColumn(
+                            "global_user_id",
+                            when(col("op").equalTo("reject"), col("cluster")).otherwise(col("global_user_id")))
+                    .withColumn("cluster", when(col("op").notEqual("reject"), col("cluster")));
+        }
     }
 
-    private static Column op() {
-        Column isCentre = col("id").equalTo(col("centre"));
-        return when(isCentre.and(col("present").isNotNull()), "unmap")
-                .when(isCentre.and(col("asked")).and(col("known").isNull()), "unmap")
-                .when(isCentre.and(col("asked")), "unchanged")
-                .when(isCentre, "centre")
-                .when(col("present").isNull(), "map")
-                .when(col("present").equalTo(col("centre")), "unchanged")
-                .otherwise("remap");
-    }
-
-    private static Column reason() {
-        return when(col("asked"), "asked")
-                .when(col("follows"), "follows")
-                .when(col("id").equalTo(col("centre")), "centre")
-                .when(col("present").isNull(), "new")
-                .otherwise("moved");
-    }
-
-    /** The rows of the plan: changes and rejected rows, in the columns of a saved plan. */
+    /** The rows of the plan: changes, rejected rows and suspicious users; worked out anew whenever they are used. */
     Dataset<Row> plan() {
-        boolean clusters = shape instanceof Shape.Clusters;
-        Column none = lit(null).cast("string");
-        Dataset<Row> rejects = rows.rejects()
-                .select(
-                        lit("reject").as("op"),
-                        col("user_id"),
-                        (clusters ? none : col("target")).as("global_user_id"),
-                        none.as("previous_global_user_id"),
-                        col("reason"),
-                        (clusters ? col("target") : none).as("cluster"));
-        return decided.filter(col("op").isin("map", "remap", "unmap")).unionByName(rejects);
+        return plan;
     }
 
-    /** How many users get {@code op}: map, remap, unmap, or unchanged. */
+    /** How many users get {@code op}: map, remap, unmap, or unchanged; known once the plan was written. */
     long users(String op) {
-        return byOp.getOrDefault(op, 0L);
+        return settled.count(op);
     }
 
-    /** Users of the largest cluster, its centre included. */
+    /** Clusters in which users of several stars in force come together; known once the plan was written. */
+    long merges() {
+        return settled.count(Stars.MERGES);
+    }
+
+    /** Users of the largest cluster, its centre included; known once the plan was written. */
     long largestCluster() {
-        return largestCluster;
+        return settled.largestCluster();
+    }
+
+    /** Rows that the source has. */
+    long rows() {
+        return pairs.map(PairRows::rows).orElseGet(() -> seen.rows());
+    }
+
+    /** Rows that are not planned, by reason. */
+    Map<String, Long> rejectedByReason() {
+        return seen.counts(Census.REJECTED);
+    }
+
+    /** Users whose id differs from another one's only by case or blanks. */
+    long suspicious() {
+        return seen.count(Census.SUSPICIOUS);
+    }
+
+    private static Throwable rootOf(Throwable e) {
+        Throwable root = e;
+        while (root.getCause() != null && root.getCause() != root) {
+            root = root.getCause();
+        }
+        return root;
     }
 
     @Override
     public void close() {
-        kept.forEach(Dataset::unpersist);
+        pairs.ifPresent(PairRows::close);
     }
 }

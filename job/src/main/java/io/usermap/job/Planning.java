@@ -33,20 +33,18 @@ final class Planning {
         Shape shape = Shape.of(source.schema(), configuration);
         console.event("source: " + shape.inWords());
         State.Version version = ledger.state().current();
-        try (SourceRows rows = SourceRows.of(source, shape, configuration.idRules())) {
-            requireNoConflicts(rows);
-            try (Planner planner =
-                    Planner.of(rows, shape, ledger.state().rows(version), configuration.value(Keys.MODE))) {
-                planner.plan().write().parquet(run.planAddress());
-                Plan plan = plan(run, shape, version, rows, planner);
-                run.save(plan);
-                return plan;
-            }
+        Dataset<Row> checked = CheckedRows.of(source, shape, configuration.idRules());
+        try (Planner planner = Planner.of(checked, shape, ledger.state(), version, configuration.value(Keys.MODE))) {
+            requireNoConflicts(planner);
+            planner.plan().write().parquet(run.planAddress());
+            Plan plan = plan(run, shape, version, planner);
+            run.save(plan);
+            return plan;
         }
     }
 
-    private void requireNoConflicts(SourceRows rows) {
-        long conflicts = rows.rejectedByReason().getOrDefault(RejectReason.CONFLICT.code(), 0L);
+    private void requireNoConflicts(Planner planner) {
+        long conflicts = planner.rejectedByReason().getOrDefault(RejectReason.CONFLICT.code(), 0L);
         if (configuration.value(Keys.ON_CONFLICT) == OnConflict.FAIL && conflicts > 0) {
             throw StoppedException.failed(
                     "Cannot plan: " + Phrases.count(conflicts)
@@ -54,7 +52,7 @@ final class Planning {
         }
     }
 
-    private Plan plan(LedgerRun run, Shape shape, State.Version version, SourceRows rows, Planner planner) {
+    private Plan plan(LedgerRun run, Shape shape, State.Version version, Planner planner) {
         long map = planner.users("map");
         long remap = planner.users("remap");
         long unmap = planner.users("unmap");
@@ -66,7 +64,7 @@ final class Planning {
                 shape.inWords(),
                 version.version(),
                 hash(run),
-                rows.rows(),
+                planner.rows(),
                 version.sourceRows(),
                 version.acknowledged(),
                 planner.users("unchanged"),
@@ -74,7 +72,7 @@ final class Planning {
                 remap,
                 unmap,
                 planner.largestCluster(),
-                rows.rejectedByReason(),
+                planner.rejectedByReason(),
                 Plan.leastTime(map + remap + unmap, configuration.allowance()).toMillis() / 1000.0);
     }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.usermap.client.IdRules;
 import io.usermap.job.Keys.Mode;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -27,6 +28,7 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -34,6 +36,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 class PlannerIT {
     @RegisterExtension
     static final LocalSpark LOCAL = new LocalSpark();
+
+    @TempDir
+    private static Path folder;
 
     private static final IdRules RULES = new IdRules(1);
     private static final Shape PAIRS = new Shape.Pairs("user_id", "global_user_id", Optional.of("unmap"));
@@ -120,10 +125,14 @@ class PlannerIT {
         return LOCAL.spark().createDataFrame(rows, STATE);
     }
 
+    /** A plan for a state of its own, with what {@code acknowledged} says in it. */
+    private Planner planner(Dataset<Row> source, Shape shape, Dataset<Row> acknowledged, Mode mode) {
+        return new StateOnDisk(LOCAL.spark(), folder).with(acknowledged).planner(source, shape, RULES, mode);
+    }
+
     /** The changes as {@code op user target reason}, sorted. */
     private List<String> changes(Dataset<Row> source, Shape shape, Dataset<Row> state, Mode mode) {
-        try (SourceRows rows = SourceRows.of(source, shape, RULES);
-                Planner planner = Planner.of(rows, shape, state, mode)) {
+        try (Planner planner = planner(source, shape, state, mode)) {
             return planner.plan().collectAsList().stream()
                     .map(row ->
                             row.getString(0) + " " + row.getString(1) + " " + row.getString(2) + " " + row.getString(4))
@@ -232,9 +241,10 @@ class PlannerIT {
 
     @Test
     void countsSourceRowsAndReasons() {
-        try (SourceRows rows = SourceRows.of(pairs("a>g", "a>g", "b>null", "c>null", "d>g", "d>h"), PAIRS, RULES)) {
-            assertThat(rows.rows()).isEqualTo(6);
-            assertThat(rows.rejectedByReason()).isEqualTo(Map.of("placeholder", 2L, "conflict", 2L));
+        Dataset<Row> source = pairs("a>g", "a>g", "b>null", "c>null", "d>g", "d>h");
+        try (Planner planner = planner(source, PAIRS, state(Map.of()), Mode.UPSERT)) {
+            assertThat(planner.rows()).isEqualTo(6);
+            assertThat(planner.rejectedByReason()).isEqualTo(Map.of("placeholder", 2L, "conflict", 2L));
         }
     }
 
@@ -252,7 +262,7 @@ class PlannerIT {
                 .containsExactly("map b g new", "map c g new", "unmap a null asked");
 
         Dataset<Row> others = LOCAL.spark().createDataFrame(List.of(RowFactory.create("a", "g", "yes")), schema);
-        assertThatThrownBy(() -> SourceRows.of(others, PAIRS, RULES))
+        assertThatThrownBy(() -> planner(others, PAIRS, state(Map.of()), Mode.UPSERT))
                 .isInstanceOf(StoppedException.class)
                 .hasMessage("Cannot read the unmap column: 1 rows hold neither true nor false. Mend them in"
                         + " 'source.sql'.");
@@ -267,10 +277,8 @@ class PlannerIT {
         Dataset<Row> one = clusters(rows).coalesce(1);
         Collections.shuffle(rows, random);
         Dataset<Row> other = clusters(rows).repartition(7);
-        try (SourceRows first = SourceRows.of(one, CLUSTERS, RULES);
-                SourceRows second = SourceRows.of(other, CLUSTERS, RULES);
-                Planner firstPlan = Planner.of(first, CLUSTERS, state(Map.of()), Mode.UPSERT);
-                Planner secondPlan = Planner.of(second, CLUSTERS, state(Map.of()), Mode.UPSERT)) {
+        try (Planner firstPlan = planner(one, CLUSTERS, state(Map.of()), Mode.UPSERT);
+                Planner secondPlan = planner(other, CLUSTERS, state(Map.of()), Mode.UPSERT)) {
             LOCAL.assertSame(
                     firstPlan.plan().orderBy("user_id"), secondPlan.plan().orderBy("user_id"));
         }

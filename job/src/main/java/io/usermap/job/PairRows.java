@@ -1,0 +1,102 @@
+package io.usermap.job;
+
+import static org.apache.spark.sql.functions.coalesce;
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.count;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.max;
+import static org.apache.spark.sql.functions.min;
+import static org.apache.spark.sql.functions.struct;
+import static org.apache.spark.sql.functions.when;
+
+import io.usermap.client.RejectReason;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+
+/**
+ * The rows of pairs, told apart into those that can be right and those that cannot, each of these with its reason.
+ *
+ * <p>They are read once and kept, so that every step of a plan sees the same rows, whatever becomes of the source meanwhile;
+ * {@link #close} lets go of them. Equal rows count once. Rows of one user that contradict each other are rejected together,
+ * one per distinct row; a user mapped to itself is no contradiction and no mapping either.
+ */
+final class PairRows implements AutoCloseable {
+    private static final String CONFLICT = RejectReason.CONFLICT.code();
+
+    private final Dataset<Row> checked;
+    private final Dataset<Row> perUser;
+    private final long rows;
+
+    private PairRows(Dataset<Row> checked, Dataset<Row> perUser, long rows) {
+        this.checked = checked;
+        this.perUser = perUser;
+        this.rows = rows;
+    }
+
+    /**
+     * Reads the rows; blocks for one pass over them.
+     *
+     * @param pairs as {@link CheckedRows} gives them
+     * @throws StoppedException if an unmap column holds other words than true and false
+     */
+    static PairRows of(Dataset<Row> pairs) {
+        Dataset<Row> checked = pairs.persist();
+        Column unreadable = when(col("reason").equalTo(CheckedRows.UNREADABLE_UNMAP), 1);
+        Row counts = checked.agg(count(lit(1)), count(unreadable)).first();
+        if (counts.getLong(1) > 0) {
+            checked.unpersist();
+            throw StoppedException.failed("Cannot read the unmap column: " + counts.getLong(1)
+                    + " rows hold neither true nor false. Mend them in 'source.sql'.");
+        }
+        return new PairRows(checked, perUser(checked).persist(), counts.getLong(0));
+    }
+
+    /** One row per user: what its rows want at least and at most; they differ where rows contradict each other. */
+    private static Dataset<Row> perUser(Dataset<Row> checked) {
+        Column wish = struct(col("target"), col("unmap"));
+        Column other = coalesce(col("target").notEqual(col("user_id")), lit(true));
+        return checked.filter(col("reason").isNull())
+                .groupBy("user_id")
+                .agg(min(when(other, wish)).as("least"), max(when(other, wish)).as("most"))
+                .withColumn("conflict", col("least").eqNullSafe(col("most")).equalTo(false));
+    }
+
+    /**
+     * What is wanted, one row per user whose rows agree: {@code user_id, target, unmap}; the target of a user that is only
+     * mapped to itself, or that is to be unmapped, is null.
+     */
+    Dataset<Row> wishes() {
+        return perUser.filter(col("conflict").equalTo(false))
+                .select(
+                        col("user_id"),
+                        col("least.target").as("target"),
+                        coalesce(col("least.unmap"), lit(false)).as("unmap"));
+    }
+
+    /** What is not planned: {@code user_id, target, reason}. */
+    Dataset<Row> rejects() {
+        Dataset<Row> bad = checked.filter(col("reason").isNotNull()).select("user_id", "target", "reason");
+        return bad.unionByName(conflicts());
+    }
+
+    private Dataset<Row> conflicts() {
+        Dataset<Row> users = perUser.filter(col("conflict")).select("user_id");
+        return checked.filter(col("reason").isNull())
+                .join(users, new String[] {"user_id"}, "left_semi")
+                .select("user_id", "target", "unmap")
+                .distinct()
+                .select(col("user_id"), col("target"), lit(CONFLICT).as("reason"));
+    }
+
+    /** Rows that the source has. */
+    long rows() {
+        return rows;
+    }
+
+    @Override
+    public void close() {
+        checked.unpersist();
+        perUser.unpersist();
+    }
+}
