@@ -49,13 +49,17 @@ import org.apache.spark.unsafe.types.UTF8String;
  * tells every task of them. If they are many, they are joined to the members that they point at.
  */
 final class Planner implements AutoCloseable {
-    /** So many absent users are told to every task; more are brought to their clusters by a join. */
-    static final int TOLD = 500_000;
+    /**
+     * When which of several ways to the same plan is the shorter one.
+     *
+     * @param told so many absent users are told to every task; more are brought to their clusters by a join
+     * @param small a source of at most so many users is small
+     * @param large beside a state of at least so many
+     */
+    record Limits(int told, int small, long large) {
+        static final Limits USUAL = new Limits(500_000, 20_000, 500_000);
+    }
 
-    /** A source of at most so many users is small beside a state that is larger. */
-    private static final int SMALL = 20_000;
-
-    private static final long LARGE = 1_000_000;
     /** Sources that cannot tell their size say something absurd. */
     private static final long UNKNOWN_BYTES = 1L << 50;
 
@@ -88,7 +92,7 @@ final class Planner implements AutoCloseable {
      */
     static Planner of(Dataset<Row> checked, Shape shape, State state, State.Version version, Mode mode) {
         try {
-            return new Making(checked.sparkSession(), state, version, mode, TOLD).planner(checked, shape);
+            return new Making(checked.sparkSession(), state, version, mode, Limits.USUAL).planner(checked, shape);
         } catch (StoppedException e) {
             throw e;
         } catch (RuntimeException e) {
@@ -99,12 +103,8 @@ final class Planner implements AutoCloseable {
         }
     }
 
-    /**
-     * The steps of a plan.
-     *
-     * @param told how many absent users every task is told of at most
-     */
-    record Making(SparkSession spark, State state, State.Version version, Mode mode, int told) {
+    /** The steps of a plan. */
+    record Making(SparkSession spark, State state, State.Version version, Mode mode, Limits limits) {
 
         Planner planner(Dataset<Row> checked, Shape shape) {
             PlanFacts seen = registered();
@@ -120,7 +120,7 @@ final class Planner implements AutoCloseable {
                     mode,
                     context().broadcast(small.orElseGet(HashSet::new)),
                     small.isPresent(),
-                    told / partitions + 1,
+                    limits.told() / partitions,
                     seen);
             JavaRDD<InternalRow> byCluster = sorted(
                     spark.createDataFrame(
@@ -219,21 +219,23 @@ final class Planner implements AutoCloseable {
 
         /** All users of a source that is small beside the state; empty for others. */
         private Optional<HashSet<UTF8String>> small(JavaRDD<InternalRow> byId) {
-            if (version.entries() < LARGE) {
+            if (version.entries() < limits.large()) {
                 return Optional.empty();
             }
-            JavaRDD<UTF8String> users = byId.mapPartitions(Making::firstUsers);
-            if (users.collectPartitions(new int[] {0})[0].size() * byId.getNumPartitions() > 2 * SMALL) {
+            int small = limits.small();
+            JavaRDD<UTF8String> users = byId.mapPartitions(rows -> firstUsers(rows, small));
+            // A look at one of many partitions spares large sources the look at all.
+            if (users.collectPartitions(new int[] {0})[0].size() > 2 * small / byId.getNumPartitions() + 100) {
                 return Optional.empty();
             }
             HashSet<UTF8String> all = new HashSet<>(users.collect());
-            return all.size() > SMALL ? Optional.empty() : Optional.of(all);
+            return all.size() > small ? Optional.empty() : Optional.of(all);
         }
 
         /** One more than are few, of those that could be targets. */
-        private static Iterator<UTF8String> firstUsers(Iterator<InternalRow> rows) {
+        private static Iterator<UTF8String> firstUsers(Iterator<InternalRow> rows, int small) {
             List<UTF8String> users = new ArrayList<>();
-            while (rows.hasNext() && users.size() <= SMALL) {
+            while (rows.hasNext() && users.size() <= small) {
                 UTF8String id = Census.text(rows.next(), 2);
                 if (id != null) {
                     users.add(id);

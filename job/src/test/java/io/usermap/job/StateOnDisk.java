@@ -3,6 +3,8 @@ package io.usermap.job;
 import io.usermap.client.IdRules;
 import io.usermap.job.Keys.Mode;
 import java.nio.file.Path;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.UUID;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -31,13 +33,21 @@ final class StateOnDisk {
         return this;
     }
 
-    Planner planner(Dataset<Row> source, Shape shape, IdRules rules, Mode mode) {
-        return planner(source, shape, rules, mode, Planner.TOLD);
+    /** Who is mapped where, by the newest version. */
+    Map<String, String> acknowledged() {
+        Map<String, String> mapped = new TreeMap<>();
+        state.rows(state.current()).collectAsList().stream()
+                .filter(row -> !row.isNullAt(1))
+                .forEach(row -> mapped.put(row.getString(0), row.getString(1)));
+        return mapped;
     }
 
-    /** A plan in which every task is told of {@code told} absent users at most. */
-    Planner planner(Dataset<Row> source, Shape shape, IdRules rules, Mode mode, int told) {
-        return new Planner.Making(spark, state, state.current(), mode, told)
+    Planner planner(Dataset<Row> source, Shape shape, IdRules rules, Mode mode) {
+        return planner(source, shape, rules, mode, Planner.Limits.USUAL);
+    }
+
+    Planner planner(Dataset<Row> source, Shape shape, IdRules rules, Mode mode, Planner.Limits limits) {
+        return new Planner.Making(spark, state, state.current(), mode, limits)
                 .planner(CheckedRows.of(source, shape, rules), shape);
     }
 }

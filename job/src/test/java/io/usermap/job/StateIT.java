@@ -1,0 +1,187 @@
+package io.usermap.job;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.entry;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What the state remembers, in files on disk. */
+class StateIT {
+    @RegisterExtension
+    static final LocalSpark LOCAL = new LocalSpark();
+
+    @TempDir
+    private Path folder;
+
+    private State state;
+
+    @BeforeEach
+    void begin() {
+        state = new State(
+                LOCAL.spark(),
+                LedgerFolder.of(folder.toString(), LOCAL.spark().sparkContext().hadoopConfiguration()));
+    }
+
+    private static Row user(String id, @Nullable String target) {
+        return RowFactory.create(id, target);
+    }
+
+    private State.Version take(Row... users) {
+        return state.take(LOCAL.spark().createDataFrame(List.of(users), State.SCHEMA), 7, "a-run");
+    }
+
+    private Map<String, String> remembered(State.Version version) {
+        Map<String, String> users = new TreeMap<>();
+        state.rows(version).collectAsList().forEach(row -> users.put(row.getString(0), String.valueOf(row.get(1))));
+        return users;
+    }
+
+    private long bytes() throws IOException {
+        try (Stream<Path> files = Files.walk(folder)) {
+            return files.filter(Files::isRegularFile)
+                    .mapToLong(file -> file.toFile().length())
+                    .sum();
+        }
+    }
+
+    @Test
+    void remembersTheNewestOfEachUserAndCountsTheMapped() {
+        take(user("anna@x", "bob@x"), user("carl@x", "bob@x"), user("dora@x", "bob@x"));
+
+        State.Version version =
+                take(user("anna@x", "eve@x"), user("carl@x", null), user("fred@x", "eve@x"), user("x@x", null));
+
+        assertThat(remembered(version))
+                .containsExactly(
+                        entry("anna@x", "eve@x"),
+                        entry("carl@x", "null"),
+                        entry("dora@x", "bob@x"),
+                        entry("fred@x", "eve@x"),
+                        entry("x@x", "null"));
+        assertThat(version.acknowledged()).isEqualTo(3);
+        assertThat(version.version()).isEqualTo(2);
+        assertThat(version.sourceRows()).isEqualTo(7);
+    }
+
+    @Test
+    void takesTheSameChangesOnceOnly() throws IOException {
+        take(user("anna@x", "bob@x"), user("carl@x", "bob@x"));
+        State.Version once = take(user("anna@x", "eve@x"));
+
+        State.Version twice = take(user("anna@x", "eve@x"));
+
+        assertThat(twice.segments()).isEqualTo(once.segments());
+        assertThat(twice.acknowledged()).isEqualTo(2);
+    }
+
+    @Test
+    void keepsIdsApartThatDifferByCaseOrBlanks() {
+        take(user("anna@x", "bob@x"), user("Anna@x", "carl@x"), user("an na@x", null));
+        State.Version version = take(user("ANNA@x", "dora@x"), user("Anna@x", "eve@x"));
+
+        assertThat(remembered(version))
+                .containsExactly(
+                        entry("ANNA@x", "dora@x"),
+                        entry("Anna@x", "eve@x"),
+                        entry("an na@x", "null"),
+                        entry("anna@x", "bob@x"));
+        assertThat(version.acknowledged()).isEqualTo(3);
+    }
+
+    @Test
+    void writesInProportionToTheChanges() throws IOException {
+        List<Row> many = new ArrayList<>();
+        for (int i = 0; i < 20_000; i++) {
+            many.add(user("user-%06d".formatted(i), "centre-%06d".formatted(i / 5)));
+        }
+        take(many.toArray(Row[]::new));
+        long before = bytes();
+
+        take(user("user-000017", "centre-9"), user("user-000018", null));
+
+        assertThat(bytes() - before).isLessThan(before / 50);
+    }
+
+    @Test
+    void mergesSegmentsThatHavePiledUpAndForgetsNothing() throws IOException {
+        long seed = Long.getLong("usermap.seed", 5L);
+        Random random = new Random(seed);
+        Map<String, String> expected = new TreeMap<>();
+        List<Row> first = new ArrayList<>();
+        for (int i = 0; i < 400; i++) {
+            first.add(user("user-" + i, "centre-" + i % 7));
+            expected.put("user-" + i, "centre-" + i % 7);
+        }
+        State.Version version = take(first.toArray(Row[]::new));
+        for (int run = 0; run < 24; run++) {
+            List<Row> changes = new ArrayList<>();
+            for (int id : random.ints(8, 0, 420).distinct().toArray()) {
+                String target = random.nextInt(4) == 0 ? null : "centre-" + run;
+                changes.add(user("user-" + id, target));
+                expected.put("user-" + id, String.valueOf(target));
+            }
+            version = take(changes.toArray(Row[]::new));
+            assertThat(version.segments()).as("seed %d, run %d", seed, run).hasSizeLessThanOrEqualTo(9);
+        }
+
+        assertThat(remembered(version)).as("seed %d", seed).isEqualTo(expected);
+        assertThat(version.acknowledged())
+                .isEqualTo(expected.values().stream()
+                        .filter(target -> !target.equals("null"))
+                        .count());
+        try (Stream<Path> left = Files.list(folder)) {
+            assertThat(left.filter(path -> path.getFileName().toString().startsWith("manifest-")))
+                    .as("versions kept")
+                    .hasSize(3);
+        }
+    }
+
+    @Test
+    void doesNotSeeAPublicationThatWasCutShort() throws IOException {
+        State.Version whole = take(user("anna@x", "bob@x"));
+        Path manifest;
+        try (Stream<Path> files = Files.list(folder)) {
+            manifest = files.filter(path -> path.getFileName().toString().startsWith("manifest-"))
+                    .findFirst()
+                    .orElseThrow();
+        }
+        String text = Files.readString(manifest);
+        Files.writeString(folder.resolve("manifest-000000000002.json"), text.substring(0, text.length() / 2));
+
+        assertThat(state.current()).isEqualTo(whole);
+        assertThat(remembered(take(user("carl@x", "bob@x"))))
+                .containsExactly(entry("anna@x", "bob@x"), entry("carl@x", "bob@x"));
+    }
+
+    @Test
+    void forgetsAUserAsIdAndAsTargetInAllVersions() throws IOException {
+        take(user("anna@x", "bob@x"), user("carl@x", "dora@x"), user("bob@x", null));
+        take(user("eve@x", "bob@x"));
+
+        State.Version version = state.without("bob@x", "a-run");
+
+        assertThat(remembered(version)).containsExactly(entry("carl@x", "dora@x"));
+        assertThat(version.acknowledged()).isEqualTo(1);
+        try (Stream<Path> left = Files.walk(folder)) {
+            assertThat(left.filter(Files::isRegularFile)
+                            .filter(path -> !path.getFileName().toString().endsWith(".crc")))
+                    .as("one manifest, one file")
+                    .hasSize(2);
+        }
+    }
+}
