@@ -63,12 +63,10 @@ final class Planner implements AutoCloseable {
     /** Sources that cannot tell their size say something absurd. */
     private static final long UNKNOWN_BYTES = 1L << 50;
 
-    /** The key of an id, unless it is one that stands for nobody. */
-    private static final UserDefinedFunction MEETING = udf(
+    /** The key of a rejected id, unless it is one that stands for nobody. */
+    private static final UserDefinedFunction REJECTED_KEY = udf(
             (UDF1<String, Long>) id -> id == null || id.isEmpty() || IdRules.isPlaceholder(id) ? null : IdKey.of(id),
             DataTypes.LongType);
-
-    private static final long BYTES_A_PARTITION = 32L << 20;
 
     private final Optional<PairRows> pairs;
     private final PlanFacts seen;
@@ -181,7 +179,8 @@ final class Planner implements AutoCloseable {
         private static Dataset<Row> keyed(Dataset<Row> rows) {
             // What names nobody must not come together in one place: it may be half of the source.
             return rows.select(
-                    coalesce(MEETING.apply(col("id")), monotonically_increasing_id())
+                    when(col("reason").isNull(), State.KEY.apply(col("id")))
+                            .otherwise(coalesce(REJECTED_KEY.apply(col("id")), monotonically_increasing_id()))
                             .as("key"),
                     col("cluster"),
                     col("id"),

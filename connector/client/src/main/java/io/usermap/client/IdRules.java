@@ -90,7 +90,9 @@ public record IdRules(int minIdLength) implements Serializable {
 
     /** Whether {@code id} is one of the values that stand for nobody, such as {@code N/A}. */
     public static boolean isPlaceholder(String id) {
-        return id.length() <= 36 && PLACEHOLDERS.contains(id.toLowerCase(Locale.ROOT));
+        // Nearly every id is judged by its length: the longest word has nine letters, the rest is the zero UUID.
+        boolean likely = id.length() <= 9 || (id.length() == 36 && id.charAt(0) == '0');
+        return likely && PLACEHOLDERS.contains(id.toLowerCase(Locale.ROOT));
     }
 
     /** Whatever some language's trim removes: Java leaves out the next-line character and the byte order mark. */
