@@ -4,11 +4,10 @@ import io.usermap.client.Allowance.Outcome;
 import io.usermap.client.AllowanceAnswer.Denied;
 import io.usermap.client.AllowanceAnswer.Grant;
 import io.usermap.client.AllowanceAnswer.Later;
+import io.usermap.client.Backlog.Part;
 import io.usermap.client.Reply.Effect;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayDeque;
-import java.util.Deque;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ExecutorService;
@@ -25,6 +24,10 @@ import org.jspecify.annotations.Nullable;
  * every receipt written, by one thread. A second thread does nothing but wait for the coordinator; the HTTP client's
  * threads report each permit the moment its response arrives.
  *
+ * <p>The next batch is taken while the last requests of the one before are in flight, if there may be more of them: a
+ * sender of many small requests that waited for the last of each batch would lose a round trip a batch, 1 % of the
+ * allowance with batches of 2,000. Two batches are the most; what is to be repeated of the first goes before the second.
+ *
  * <p>What happens to a reply: accepted rows are done. A refused request is halved until the rows at fault stand alone, at
  * about 2 log2(n) requests for one row among n. Rows without a usable answer are sent again after a wait with jitter: a
  * mapping is idempotent. A 429 is for the coordinator to act on; the rows ask again. A fatal answer stops the write.
@@ -38,8 +41,11 @@ public final class BatchSender implements AutoCloseable {
     /** How the sending of a batch ended. */
     public sealed interface Result {}
 
-    /** Every row was accepted or refused. */
+    /** Every row of every batch was accepted or refused; the batches may be used again. */
     public record Resolved() implements Result {}
+
+    /** Rows of the batch that was taken last are in flight, so it must be left alone; the one before is resolved. */
+    public record UnderWay() implements Result {}
 
     /**
      * The write is stopped; rows that the log does not know were not acknowledged.
@@ -53,13 +59,6 @@ public final class BatchSender implements AutoCloseable {
     public interface Cancellation {
         /** Throws if the work was cancelled; returns at once otherwise. */
         void check();
-    }
-
-    /** Rows {@code from} to before {@code to} that wait for their turn. */
-    private record Part(int from, int to, int sent, int failed, long notBefore) {
-        int size() {
-            return to - from;
-        }
     }
 
     private sealed interface Event {}
@@ -79,7 +78,7 @@ public final class BatchSender implements AutoCloseable {
     private final Cancellation cancellation;
     private final ExecutorService asker;
     private final BlockingQueue<Event> events = new LinkedBlockingQueue<>();
-    private final Deque<Part> pending = new ArrayDeque<>();
+    private final Backlog backlog = new Backlog();
 
     private volatile boolean closed;
     private boolean asking;
@@ -117,36 +116,53 @@ public final class BatchSender implements AutoCloseable {
     }
 
     /**
-     * Sends {@code batch} and blocks until each of its rows has an outcome, or the write is stopped.
+     * Takes {@code batch} and blocks until another may be taken: all its rows have left, there is room for one more
+     * request, and the batch before is resolved.
+     *
+     * <p>Where one request at a time is granted, that is when each row has an outcome. Replies that come after the return
+     * are logged by the next call.
      *
      * @throws InterruptedException if the thread is interrupted; requests in flight still report their permits
      */
     public Result send(Batch batch, SendLog log) throws InterruptedException {
-        pending.clear();
-        if (batch.size() > 0) {
-            pending.add(new Part(0, batch.size(), 0, 0, System.nanoTime()));
-        }
+        backlog.take(batch, log, System.nanoTime());
+        return untilLeft(1);
+    }
+
+    /**
+     * Blocks until each row of what was taken has an outcome, or the write is stopped.
+     *
+     * @throws InterruptedException if the thread is interrupted; requests in flight still report their permits
+     */
+    public Result finish() throws InterruptedException {
+        return untilLeft(0);
+    }
+
+    /** Blocks until nothing waits for its turn and at most {@code batches} are not resolved, or the write is stopped. */
+    private Result untilLeft(int batches) throws InterruptedException {
         while (true) {
             cancellation.check();
             long now = System.nanoTime();
             long nap = LONGEST_NAP_NANOS;
-            Part next = pending.peekFirst();
-            if (stopped == null && next != null && !asking && inFlight < mostInFlight) {
-                if (next.notBefore() <= now) {
-                    pending.removeFirst();
-                    askFor(next);
+            boolean room = !asking && inFlight < mostInFlight;
+            Optional<Part> next = backlog.next();
+            if (stopped != null && !asking && inFlight == 0) {
+                backlog.clear();
+                return stopped;
+            } else if (stopped == null && room && next.isPresent()) {
+                if (next.get().notBefore() <= now) {
+                    askFor(next.get());
                 } else {
-                    nap = Math.min(nap, next.notBefore() - now);
+                    nap = Math.min(nap, next.get().notBefore() - now);
                 }
-            }
-            if (!asking && inFlight == 0 && (stopped != null || pending.isEmpty())) {
-                return stopped == null ? new Resolved() : stopped;
+            } else if (stopped == null && room && backlog.batches() <= batches) {
+                return backlog.batches() == 0 ? new Resolved() : new UnderWay();
             }
             Event event = events.poll(nap, TimeUnit.NANOSECONDS);
             if (event instanceof Answered answered) {
-                onAnswer(batch, answered);
+                onAnswer(answered);
             } else if (event instanceof Replied replied) {
-                onReply(batch, replied, log);
+                onReply(replied);
             } else if (event instanceof Broken broken) {
                 throw broken.cause();
             }
@@ -154,6 +170,7 @@ public final class BatchSender implements AutoCloseable {
     }
 
     private void askFor(Part part) {
+        backlog.remove(part);
         asking = true;
         String request = name + "-" + ++requests;
         asker.execute(() -> {
@@ -172,14 +189,14 @@ public final class BatchSender implements AutoCloseable {
         });
     }
 
-    private void onAnswer(Batch batch, Answered answered) throws InterruptedException {
+    private void onAnswer(Answered answered) throws InterruptedException {
         asking = false;
         Part part = answered.part();
         tally.waited(System.nanoTime() - answered.askedAt());
         if (answered.answer() instanceof Denied denied) {
             stopped = stopped == null ? new Stopped(denied.reason(), Optional.empty()) : stopped;
         } else if (answered.answer() instanceof Later later) {
-            pending.addFirst(new Part(part.from(), part.to(), part.sent(), part.failed(), after(later.after())));
+            backlog.putFirst(part.notBefore(after(later.after())));
         } else if (answered.answer() instanceof Grant grant) {
             mostInFlight = grant.requestsInFlight();
             Duration left = grant.sendWithin()
@@ -191,22 +208,23 @@ public final class BatchSender implements AutoCloseable {
             if (usable) {
                 int to = part.from() + Math.min(part.size(), grant.mappings());
                 if (to < part.to()) {
-                    pending.addFirst(new Part(to, part.to(), part.sent(), part.failed(), part.notBefore()));
+                    backlog.putFirst(part.rows(to, part.to()));
                 }
-                dispatch(batch, new Part(part.from(), to, part.sent(), part.failed(), part.notBefore()), grant);
+                dispatch(part.rows(part.from(), to), grant);
             } else {
-                line.done(grant.permit(), Outcome.UNSENT, Duration.ZERO, Duration.ZERO, tally.snapshot());
-                pending.addFirst(part);
+                giveBack(answered);
+                backlog.putFirst(part);
             }
         }
     }
 
-    private void dispatch(Batch batch, Part part, Grant grant) {
+    private void dispatch(Part part, Grant grant) {
+        Batch batch = part.load().batch;
         inFlight++;
         long sentAt = System.nanoTime();
         tally.sent(batch.encodedBytes(part.from(), part.to()), part.sent() > 0 ? part.size() : 0);
         var unused = client.send(batch, part.from(), part.to())
-                .thenAccept(reply -> report(batch, part, grant, reply, System.nanoTime() - sentAt))
+                .thenAccept(reply -> report(part, grant, reply, System.nanoTime() - sentAt))
                 .exceptionally(failure -> {
                     events.add(new Broken(new IllegalStateException("A reply could not be reported.", failure)));
                     return null;
@@ -214,13 +232,13 @@ public final class BatchSender implements AutoCloseable {
     }
 
     /** Runs in a thread of the HTTP client, so that the permit is reported even while the sender is busy or gone. */
-    private void report(Batch batch, Part part, Grant grant, Reply reply, long roundTripNanos) {
+    private void report(Part part, Grant grant, Reply reply, long roundTripNanos) {
         Duration retryAfter = Duration.ZERO;
         if (reply instanceof Reply.Fatal fatal) {
             // Before the permit is reported: nobody else may get it for the same answer.
             line.stop("Cannot write mappings: " + fatal.cause());
         } else if (reply instanceof Reply.Accepted) {
-            tally.accepted(batch, part.from(), part.to());
+            tally.accepted(part.load().batch, part.from(), part.to());
         } else if (reply instanceof Reply.Throttled throttled) {
             tally.throttled();
             retryAfter = throttled.retryAfter();
@@ -244,17 +262,18 @@ public final class BatchSender implements AutoCloseable {
         return Outcome.FAILED;
     }
 
-    private void onReply(Batch batch, Replied replied, SendLog log) {
+    private void onReply(Replied replied) {
         inFlight--;
         Part part = replied.part();
         SendLog.Exchange exchange = new SendLog.Exchange(replied.request(), replied.at(), part.sent() + 1);
         if (replied.reply() instanceof Reply.Accepted) {
             refusedAlone = Integer.MIN_VALUE;
-            log.accepted(batch, part.from(), part.to(), exchange);
+            part.load().log.accepted(part.load().batch, part.from(), part.to(), exchange);
+            backlog.resolved(part);
         } else if (replied.reply() instanceof Reply.Throttled) {
-            pending.addFirst(again(part, part.failed(), System.nanoTime()));
+            backlog.putFirst(part.sentOnce().notBefore(System.nanoTime()));
         } else if (replied.reply() instanceof Reply.Refused refused) {
-            onRefused(batch, part, refused, exchange, log);
+            onRefused(part, refused, exchange);
         } else if (replied.reply() instanceof Reply.Unavailable unavailable) {
             onUnavailable(part, unavailable);
         } else if (replied.reply() instanceof Reply.Fatal fatal) {
@@ -262,16 +281,17 @@ public final class BatchSender implements AutoCloseable {
         }
     }
 
-    private void onRefused(Batch batch, Part part, Reply.Refused refused, SendLog.Exchange exchange, SendLog log) {
+    private void onRefused(Part part, Reply.Refused refused, SendLog.Exchange exchange) {
         if (part.size() > 1) {
             int middle = part.from() + part.size() / 2;
-            long now = System.nanoTime();
-            pending.addFirst(new Part(middle, part.to(), part.sent() + 1, part.failed(), now));
-            pending.addFirst(new Part(part.from(), middle, part.sent() + 1, part.failed(), now));
+            Part again = part.sentOnce().notBefore(System.nanoTime());
+            backlog.putFirst(again.rows(middle, part.to()));
+            backlog.putFirst(again.rows(part.from(), middle));
             return;
         }
         tally.rejected();
-        log.refused(batch, part.from(), exchange);
+        part.load().log.refused(part.load().batch, part.from(), exchange);
+        backlog.resolved(part);
         if (++refusedAlone >= REFUSED_ALONE_BEFORE_GIVING_UP) {
             stop(
                     "Cannot write mappings: the service refused each of " + refusedAlone + " rows alone ("
@@ -286,11 +306,10 @@ public final class BatchSender implements AutoCloseable {
         int failed = part.failed() + 1;
         if (retries.allowsAfter(failed)) {
             Duration wait = retries.waitAfter(failed, ThreadLocalRandom.current());
-            int sent = unavailable.effect() == Effect.NOT_SENT ? part.sent() : part.sent() + 1;
-            pending.addFirst(new Part(part.from(), part.to(), sent, failed, after(wait)));
+            Part again = unavailable.effect() == Effect.NOT_SENT ? part : part.sentOnce();
+            backlog.putFirst(again.failedOnce().notBefore(after(wait)));
             return;
         }
-        pending.addFirst(part);
         stop(
                 "Cannot write mappings after " + failed + " attempts: " + unavailable.cause()
                         + ". Check that the endpoint can be reached from the executors, then run again.",
@@ -305,10 +324,6 @@ public final class BatchSender implements AutoCloseable {
         }
     }
 
-    private static Part again(Part part, int failed, long notBefore) {
-        return new Part(part.from(), part.to(), part.sent() + 1, failed, notBefore);
-    }
-
     private static long after(Duration wait) {
         return System.nanoTime() + wait.toNanos();
     }
@@ -318,7 +333,7 @@ public final class BatchSender implements AutoCloseable {
      *
      * <p>Blocks even if the thread is interrupted; the interruption is kept.
      */
-    public void drain(Batch batch, SendLog log, Duration atMost) {
+    public void drain(Duration atMost) {
         stopped = stopped == null ? new Stopped("the task was cancelled", Optional.empty()) : stopped;
         long until = System.nanoTime() + atMost.toNanos();
         boolean interrupted = Thread.interrupted();
@@ -326,7 +341,7 @@ public final class BatchSender implements AutoCloseable {
             try {
                 Event event = events.poll(until - System.nanoTime(), TimeUnit.NANOSECONDS);
                 if (event instanceof Replied replied) {
-                    onReply(batch, replied, log);
+                    onReply(replied);
                 } else if (event instanceof Answered answered) {
                     giveBack(answered);
                 }

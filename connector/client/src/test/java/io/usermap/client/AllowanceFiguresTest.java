@@ -78,16 +78,6 @@ class AllowanceFiguresTest {
     }
 
     @Test
-    void aLoneSenderThatOverlappedItsBatchesWouldLoseHalfAsMuch() {
-        Traffic traffic = Traffic.of(Pacing.SMOOTH);
-        traffic.overlapsBatches = true;
-        start(traffic, PLENTY);
-        time.runUntil(3 * 3_600);
-
-        assertThat(service.arrivals.rate(300) / traffic.boundPerSecond()).isGreaterThanOrEqualTo(0.985);
-    }
-
-    @Test
     void aSlowServiceIsNoReasonToSendMuchLess() {
         Traffic traffic = Traffic.of(Pacing.SMOOTH);
         traffic.leastRoundTrip = 5;

@@ -1,5 +1,7 @@
 package io.usermap.client;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import com.sun.net.httpserver.HttpExchange;
 import io.usermap.client.BatchSender.Result;
 import java.io.IOException;
@@ -35,8 +37,12 @@ final class Sending implements AutoCloseable {
     }
 
     static Batch batch(int rows) {
+        return batch(0, rows);
+    }
+
+    static Batch batch(int first, int rows) {
         Batch batch = new Batch(Secret.of("key"), new IdRules(5), Math.max(1, rows), 1_000_000);
-        for (int row = 0; row < rows; row++) {
+        for (int row = first; row < first + rows; row++) {
             batch.offer(Mapping.map("user-" + row, "person-" + row));
         }
         return batch;
@@ -53,11 +59,19 @@ final class Sending implements AutoCloseable {
         };
     }
 
+    /** Sends and waits until everything is resolved. */
     Result send(Batch batch) throws InterruptedException {
+        take(batch, 0);
+        return finish();
+    }
+
+    /** Hands over a batch whose first row counts as {@code firstRow} in what is kept. */
+    Result take(Batch batch, int firstRow) throws InterruptedException {
         return sender.send(batch, new SendLog() {
             @Override
             public void accepted(Batch sent, int from, int to, Exchange exchange) {
-                for (int row = from; row < to; row++) {
+                assertThat(sent).isSameAs(batch);
+                for (int row = firstRow + from; row < firstRow + to; row++) {
                     if (acceptedAttempt.put(row, exchange.attempt()) != null) {
                         throw new AssertionError("row " + row + " was accepted twice");
                     }
@@ -66,9 +80,18 @@ final class Sending implements AutoCloseable {
 
             @Override
             public void refused(Batch sent, int row, Exchange exchange) {
-                refused.add(row);
+                assertThat(sent).isSameAs(batch);
+                refused.add(firstRow + row);
             }
         });
+    }
+
+    Result finish() throws InterruptedException {
+        return sender.finish();
+    }
+
+    void drain() {
+        sender.drain(Duration.ofSeconds(10));
     }
 
     void closeSender() {

@@ -9,17 +9,28 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 
 /**
- * One attempt of one partition, doing what {@link BatchSender} does: one batch after the other, one question at a time, the
- * first part of the batch first, as many requests in flight as the grant says, late grants given back.
+ * One attempt of one partition, doing what {@link BatchSender} does: one batch after the other, at most two that are not
+ * resolved, one question at a time, the earliest rows first, as many requests in flight as the grant says, late grants given
+ * back.
  */
 final class SimulatedWriter {
-    private record Part(int rows, long notBefore) {}
+    private static final class Load {
+        final Deque<Part> waiting = new ArrayDeque<>();
+        int unresolved;
+
+        Load(int rows) {
+            unresolved = rows;
+            waiting.add(new Part(this, rows, 0));
+        }
+    }
+
+    private record Part(Load load, int rows, long notBefore) {}
 
     final Writer id;
     final SimulatedProcess executor;
     private final SimulatedApplication application;
     private final VirtualTime time;
-    private final Deque<Part> pending = new ArrayDeque<>();
+    private final Deque<Load> loads = new ArrayDeque<>();
     private long rows;
     private long acknowledged;
     private int inFlight;
@@ -51,29 +62,36 @@ final class SimulatedWriter {
     }
 
     void step() {
-        if (ended) {
+        if (ended || asking || inFlight >= mostInFlight) {
             return;
         }
-        boolean nextBatch = pending.isEmpty() && !asking && (inFlight == 0 || application.traffic.overlapsBatches);
-        if (nextBatch && (rows > 0 || inFlight == 0)) {
-            if (rows == 0) {
+        if (loads.stream().allMatch(load -> load.waiting.isEmpty())) {
+            if (rows == 0 && loads.isEmpty()) {
                 cancel();
                 application.finished(this);
                 return;
             }
-            int batch = (int) Math.min(application.traffic.batchRows, rows);
-            rows -= batch;
-            pending.add(new Part(batch, 0));
+            if (rows > 0 && loads.size() <= 1) {
+                int batch = (int) Math.min(application.traffic.batchRows, rows);
+                rows -= batch;
+                loads.add(new Load(batch));
+            }
         }
-        Part next = pending.peekFirst();
-        if (asking || inFlight >= mostInFlight || next == null) {
-            return;
+        for (Load load : loads) {
+            Part next = load.waiting.peekFirst();
+            if (next != null) {
+                askFor(next);
+                return;
+            }
         }
+    }
+
+    private void askFor(Part next) {
         if (next.notBefore() > time.now()) {
             time.at(next.notBefore(), () -> executor.does(this::step));
             return;
         }
-        pending.removeFirst();
+        next.load().waiting.removeFirst();
         asking = true;
         long askedAt = time.now();
         application.ask(this, id + "-" + questions++, next.rows(), answer -> answered(next, answer, askedAt));
@@ -84,7 +102,8 @@ final class SimulatedWriter {
         if (answer instanceof Grant grant) {
             granted(part, grant, askedAt);
         } else if (answer instanceof Later later) {
-            pending.addFirst(new Part(part.rows(), time.now() + later.after().toNanos()));
+            putBack(new Part(
+                    part.load(), part.rows(), time.now() + later.after().toNanos()));
         } else {
             ended = true;
         }
@@ -100,34 +119,42 @@ final class SimulatedWriter {
                 ? -1
                 : executor.tryAcquire(grant.mappings(), grant.mappingsPerSecond(), Math.max(0, left));
         if (wait < 0) {
-            pending.addFirst(part);
+            putBack(part);
             application.done(this, grant.permit(), Outcome.UNSENT, Duration.ZERO);
             return;
         }
         int sent = Math.min(part.rows(), grant.mappings());
         if (sent < part.rows()) {
-            pending.addFirst(new Part(part.rows() - sent, 0));
+            putBack(new Part(part.load(), part.rows() - sent, 0));
         }
+        Part slice = new Part(part.load(), sent, 0);
         inFlight++;
         if (wait == 0) {
-            send(grant.permit(), sent);
+            send(grant.permit(), slice);
         } else {
-            time.at(time.now() + wait, () -> executor.does(() -> send(grant.permit(), sent)));
+            time.at(time.now() + wait, () -> executor.does(() -> send(grant.permit(), slice)));
         }
     }
 
-    private void send(long permit, int count) {
-        application.exchange(this, count, (outcome, roundTrip) -> {
+    private void send(long permit, Part part) {
+        application.exchange(this, part.rows(), (outcome, roundTrip) -> {
             inFlight--;
             application.done(this, permit, outcome, roundTrip);
             if (outcome == Outcome.OK) {
-                acknowledged += count;
-                application.acknowledged(this, count);
+                acknowledged += part.rows();
+                application.acknowledged(this, part.rows());
+                part.load().unresolved -= part.rows();
+                loads.removeIf(load -> load.unresolved == 0);
             } else {
-                pending.addFirst(
-                        new Part(count, outcome == Outcome.THROTTLED ? 0 : time.now() + VirtualTime.nanos(0.3)));
+                long notBefore = outcome == Outcome.THROTTLED ? 0 : time.now() + VirtualTime.nanos(0.3);
+                putBack(new Part(part.load(), part.rows(), notBefore));
             }
             step();
         });
+    }
+
+    /** Before everything else of its batch. */
+    private static void putBack(Part part) {
+        part.load().waiting.addFirst(part);
     }
 }

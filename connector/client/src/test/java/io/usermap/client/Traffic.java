@@ -16,9 +16,6 @@ final class Traffic {
     int batchRows = 2_000;
     int writersPerExecutor = 4;
 
-    /** A sender that starts its next batch while the last requests of the one before are in flight. */
-    boolean overlapsBatches;
-
     double leastRoundTrip = 0.05;
     double mostRoundTrip = 0.5;
     double spikes = 0.01;

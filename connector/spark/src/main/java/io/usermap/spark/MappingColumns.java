@@ -7,10 +7,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.unsafe.types.UTF8String;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where the fields of a mapping stand in the rows of a write; -1 for a column that is not there.
@@ -31,6 +34,7 @@ record MappingColumns(int userId, int globalUserId, int unmap, String userIdName
             .add(GLOBAL_USER_ID, DataTypes.StringType)
             .add(UNMAP, DataTypes.BooleanType);
 
+    private static final char REPLACEMENT = '\uFFFD';
     private static final Set<String> KNOWN = Set.of(USER_ID, GLOBAL_USER_ID, UNMAP);
 
     /**
@@ -73,6 +77,35 @@ record MappingColumns(int userId, int globalUserId, int unmap, String userIdName
         }
         Settings.throwIfAny(problems);
         return columns;
+    }
+
+    /** The user's id; null where there is none. */
+    @Nullable
+    String userId(InternalRow row) {
+        return text(row, userId);
+    }
+
+    /** The global user's id; null where there is none. */
+    @Nullable
+    String globalUserId(InternalRow row) {
+        return text(row, globalUserId);
+    }
+
+    /** Whether the row asks to unmap its user. */
+    boolean unmap(InternalRow row) {
+        return unmap >= 0 && !row.isNullAt(unmap) && row.getBoolean(unmap);
+    }
+
+    /** Null where there is no value. Bytes that are no UTF-8 yield an id that is refused as such. */
+    private static @Nullable String text(InternalRow row, int column) {
+        if (column < 0 || row.isNullAt(column)) {
+            return null;
+        }
+        UTF8String bytes = row.getUTF8String(column);
+        String text = bytes.toString();
+        boolean damaged =
+                text.indexOf(REPLACEMENT) >= 0 && !UTF8String.fromString(text).equals(bytes);
+        return damaged ? text + Character.MIN_HIGH_SURROGATE : text;
     }
 
     private static void checkType(String name, DataType type, List<String> problems) {

@@ -34,21 +34,20 @@ import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.connector.metric.CustomTaskMetric;
 import org.apache.spark.sql.connector.write.DataWriter;
 import org.apache.spark.sql.connector.write.WriterCommitMessage;
-import org.apache.spark.unsafe.types.UTF8String;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Writes one partition: checks each row, gathers batches, sends them as the allowance permits.
  *
  * <p>Runs in a task on an executor. Rows of one user are adjacent, so duplicates and contradictions are seen with one row
- * held back; memory is one batch, whatever the partition's size. What goes wrong with the service or a row does not throw
+ * held back. Memory is one batch, or two where the last small requests of one may be in flight while the next is
+ * gathered, whatever the partition's size. What goes wrong with the service or a row does not throw
  * here, where Spark would try the partition four times and send it four times: it is carried to the driver in the commit
  * message. Used by the task's thread only.
  */
 final class UserMapDataWriter implements DataWriter<InternalRow> {
     private static final int SPARK_UPDATES_METRICS_EVERY = 100;
     private static final Duration AT_MOST_FOR_RECEIPTS = Duration.ofSeconds(5);
-    private static final char REPLACEMENT = '\uFFFD';
 
     /**
      * What a partition's writer tells the driver.
@@ -74,16 +73,16 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     private final AllowanceLines.Connection line;
     private final SendTally tally = new SendTally();
     private final BatchSender sender;
-    private final Batch batch;
     private final Optional<ReceiptFolder> receipts;
     private final Map<RejectReason, Long> rejected = new EnumMap<>(RejectReason.class);
     private final SendLog sendLog = new Log();
 
+    private final AdjacentRows adjacent = new AdjacentRows();
+
+    private Batch batch;
+    private @Nullable Batch underWay;
     private long rows;
     private boolean interrupted;
-    private @Nullable Mapping held;
-    private @Nullable Mapping lastReleased;
-    private @Nullable String contradictory;
     private String problem = "";
     private @Nullable ServiceException failure;
     private boolean flushedForMetrics;
@@ -95,7 +94,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         this.partition = partition;
         this.columns = plan.columns();
         this.idRules = options.idRules();
-        this.batch = new Batch(plan.apiKey(), idRules, options.maxBatchRows(), options.maxBatchBytes());
+        this.batch = newBatch();
         this.line = plan.lines().connect(new Allowance.Writer(plan.writeId(), partition, taskId));
         this.sender = new BatchSender(
                 plan.writeId() + "-" + partition + "-" + taskId,
@@ -126,9 +125,9 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         if (!problem.isEmpty()) {
             return;
         }
-        String userId = text(row, columns.userId());
-        String globalUserId = text(row, columns.globalUserId());
-        boolean unmap = columns.unmap() >= 0 && !row.isNullAt(columns.unmap()) && row.getBoolean(columns.unmap());
+        String userId = columns.userId(row);
+        String globalUserId = columns.globalUserId(row);
+        boolean unmap = columns.unmap(row);
         Optional<RejectReason> wrong = idRules.problemOfRow(userId, globalUserId, unmap);
         if (wrong.isPresent() || userId == null) {
             reject(userId, globalUserId, unmap, wrong.orElse(RejectReason.MISSING_ID));
@@ -146,43 +145,16 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         finishRows();
     }
 
-    /** The text of a column; null where there is none. Bytes that are no UTF-8 yield an id that is refused as such. */
-    private static @Nullable String text(InternalRow row, int column) {
-        if (column < 0 || row.isNullAt(column)) {
-            return null;
-        }
-        UTF8String bytes = row.getUTF8String(column);
-        String text = bytes.toString();
-        boolean damaged =
-                text.indexOf(REPLACEMENT) >= 0 && !UTF8String.fromString(text).equals(bytes);
-        return damaged ? text + Character.MIN_HIGH_SURROGATE : text;
-    }
-
     private void take(Mapping mapping) throws IOException {
-        Mapping before = held;
-        if (before != null && before.userId().equals(mapping.userId())) {
-            if (before.equals(mapping)) {
-                skip(mapping, Receipt.DUPLICATE);
-                return;
-            }
-            held = null;
-            contradictory = mapping.userId();
-            conflict(before);
-            conflict(mapping);
-        } else if (mapping.userId().equals(contradictory)) {
-            conflict(mapping);
-        } else if (before == null
-                && lastReleased != null
-                && lastReleased.userId().equals(mapping.userId())) {
-            // Its user's first row left early, for the metrics.
-            if (lastReleased.equals(mapping)) {
-                skip(mapping, Receipt.DUPLICATE);
-            } else {
-                conflict(mapping);
-            }
-        } else {
-            release();
-            held = mapping;
+        AdjacentRows.Finding finding = adjacent.next(mapping);
+        if (finding.repeated()) {
+            skip(mapping, Receipt.DUPLICATE);
+        }
+        for (Mapping row : finding.contradictory()) {
+            conflict(row);
+        }
+        if (finding.toSend().isPresent()) {
+            gather(finding.toSend().get());
         }
     }
 
@@ -192,16 +164,11 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
                     + ", rows of one user contradict each other. Keep one row a user, or set option 'onConflict' to"
                     + " reject.");
         }
-        Receipt row = Receipt.of(mapping, Outcome.REJECTED, Instant.now());
-        reject(row.userId(), row.globalUserId(), row.unmap(), RejectReason.CONFLICT);
+        reject(mapping, RejectReason.CONFLICT);
     }
 
-    /** The row held back goes into the batch: no other row of its user follows. */
-    private void release() throws IOException {
-        Mapping mapping = held;
-        held = null;
-        lastReleased = mapping == null ? lastReleased : mapping;
-        if (mapping == null || !problem.isEmpty()) {
+    private void gather(Mapping mapping) throws IOException {
+        if (!problem.isEmpty()) {
             return;
         }
         Batch.Offer offer = batch.offer(mapping);
@@ -210,30 +177,48 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
             offer = batch.offer(mapping);
         }
         if (offer == Batch.Offer.TOO_LARGE) {
-            Receipt row = Receipt.of(mapping, Outcome.REJECTED, Instant.now());
-            reject(row.userId(), row.globalUserId(), row.unmap(), RejectReason.TOO_LARGE);
+            reject(mapping, RejectReason.TOO_LARGE);
         }
     }
 
+    private Batch newBatch() {
+        UserMapOptions options = plan.options();
+        return new Batch(plan.apiKey(), idRules, options.maxBatchRows(), options.maxBatchBytes());
+    }
+
+    /** Hands the batch to the sender; afterwards there is an empty one to go on with. */
     private void flush() throws IOException {
         if (batch.size() == 0) {
             return;
         }
         leaveOutAcknowledged();
+        if (batch.size() > 0 && sent(() -> sender.send(batch, sendLog)) instanceof BatchSender.UnderWay) {
+            Batch free = underWay == null ? newBatch() : underWay;
+            underWay = batch;
+            batch = free;
+        }
+        publish();
+        batch.clear();
+    }
+
+    private interface Sending {
+        BatchSender.Result result() throws InterruptedException;
+    }
+
+    private BatchSender.Result sent(Sending sending) throws IOException {
         try {
-            BatchSender.Result result = batch.size() == 0 ? new BatchSender.Resolved() : sender.send(batch, sendLog);
+            BatchSender.Result result = sending.result();
             if (result instanceof BatchSender.Stopped stopped && problem.isEmpty()) {
                 problem = stopped.reason();
                 failure = stopped.failure().orElse(null);
             }
+            return result;
         } catch (InterruptedException e) {
             interrupted = true;
             throw new CancellationException("The task was interrupted while it waited for the allowance.");
         } catch (UncheckedIOException e) {
             throw e.getCause();
         }
-        publish();
-        batch.clear();
     }
 
     private void leaveOutAcknowledged() throws IOException {
@@ -261,6 +246,11 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     private void skip(Mapping mapping, String reason) throws IOException {
         tally.skipped();
         receipt(Receipt.of(mapping, Outcome.SKIPPED, Instant.now()), reason);
+    }
+
+    private void reject(Mapping mapping, RejectReason reason) throws IOException {
+        Receipt row = Receipt.of(mapping, Outcome.REJECTED, Instant.now());
+        reject(row.userId(), row.globalUserId(), row.unmap(), reason);
     }
 
     private void reject(@Nullable String userId, @Nullable String globalUserId, boolean unmap, RejectReason reason)
@@ -306,12 +296,17 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         }
     }
 
-    /** No more rows: what is gathered is sent. */
+    /** No more rows: what is gathered is sent, and everything resolved. */
     private void finishRows() throws IOException {
-        release();
+        Optional<Mapping> last = adjacent.release();
+        if (last.isPresent()) {
+            gather(last.get());
+        }
         if (problem.isEmpty()) {
             flush();
         }
+        sent(sender::finish);
+        publish();
     }
 
     /**
@@ -346,7 +341,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     public void abort() throws IOException {
         // Closing a file fails in an interrupted thread on some filesystems.
         interrupted |= Thread.interrupted();
-        sender.drain(batch, sendLog, AT_MOST_FOR_RECEIPTS);
+        sender.drain(AT_MOST_FOR_RECEIPTS);
         close();
     }
 
