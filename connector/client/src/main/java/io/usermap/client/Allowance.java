@@ -332,7 +332,7 @@ public final class Allowance {
                 break;
             }
             int target = target(question.wanted);
-            int least = budget.smooth() ? target : Math.min(target, rules.minGrant());
+            int least = Math.min(target, budget.smooth() ? budget.leastSlice() : rules.minGrant());
             int free = budget.mappings() - permits.held();
             if (free < least) {
                 nextGrant = permits.nextReturn();

@@ -128,5 +128,6 @@ class AllowanceBudgetTest {
     @Test
     void aTinyAllowanceStillHasASlice() {
         assertThat(budget(1, Pacing.SMOOTH).slice()).isEqualTo(1);
+        assertThat(budget(1, Pacing.SMOOTH).leastSlice()).isEqualTo(1);
     }
 }

@@ -174,4 +174,31 @@ class AllowanceDivisionTest {
         assertThat(asked.allowance.nextWake()).isBetween(nanos(1.248) - 1, nanos(1.248));
         assertThat(asked.grantsAt(1.248)).hasSize(1);
     }
+
+    @Test
+    void inSmoothWhatIsLeftOfTheWindowLeavesToo() {
+        Asked asked = allButTwelveUsedInSmooth();
+        asked.grant(writer(1), 5, 31.26);
+
+        assertThat(asked.grant(writer(2), 2_000, 31.4).mappings()).isEqualTo(7);
+    }
+
+    @Test
+    void inSmoothLessThanAThirdOfASliceWaitsForMore() {
+        Asked asked = allButTwelveUsedInSmooth();
+        asked.grant(writer(1), 9, 31.26);
+
+        assertThat(asked.ask(writer(2), 2_000, 31.46)).isEmpty();
+        assertThat(asked.grantsAt(31.5)).extracting(Grant::mappings).containsExactly(12);
+    }
+
+    /** At 31.25 s; the first slice comes back at 31.5 s. */
+    private static Asked allButTwelveUsedInSmooth() {
+        Asked asked = new Asked(Pacing.SMOOTH).proven();
+        for (int slice = 0; slice < 124; slice++) {
+            double at = 0.5 + 0.248 * slice;
+            asked.done(asked.grant(writer(0), 2_000, at), Outcome.OK, at);
+        }
+        return asked;
+    }
 }
