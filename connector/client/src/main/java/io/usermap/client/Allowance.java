@@ -4,13 +4,11 @@ import io.usermap.client.AllowanceAnswer.Denied;
 import io.usermap.client.AllowanceAnswer.Grant;
 import io.usermap.client.AllowanceAnswer.Later;
 import io.usermap.client.PermitLog.Permit;
+import io.usermap.client.Turns.Question;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -33,10 +31,11 @@ import java.util.Set;
  * 1 s and round trips of 0.3 s, 30 / 31.3 = 0.958 of the rate is used. A permit about which nothing is heard is held as
  * long as its request could still be counted; it is never given to somebody else early.
  *
- * <p>Who asks gets {@code min(wanted, max(fair share, minimum))} as soon as the minimum is free, first come, first served,
- * one turn each. Without the minimum, permits crumble: what comes back in pieces is granted in smaller pieces. Waiting for
- * a whole share instead leaves a third of the allowance unused with one writer. With 1,500 free and writers that want
- * 2,000 and 2,000, the first gets 1,500 if it asks alone and 750 if the second already waits.
+ * <p>Who asks gets {@code min(wanted, max(fair share, minimum))} as soon as the minimum is free. Without the minimum,
+ * permits crumble: what comes back in pieces is granted in smaller pieces. Waiting for a whole share instead leaves a third
+ * of the allowance unused with one writer. With 1,500 free and writers that want 2,000 and 2,000, the first gets 1,500 if
+ * it asks alone and 750 if the second already waits. Of several writes that wait, the one that got least goes first, and
+ * within a write writers are first come, first served: a delta beside a large load gets half, however many writers it has.
  *
  * <p>Consequences: nothing is reserved ahead, so a grant may be used at once or not at all; a grant older than its
  * deadline must not be used; an answer 429 stops everybody for a window and counts as used.
@@ -49,18 +48,11 @@ import java.util.Set;
  * drives it holds a lock.
  */
 public final class Allowance {
-    /** How long an open question is kept before it is answered with "ask again". */
-    private static final long OPEN_NANOS = Duration.ofSeconds(5).toNanos();
-
-    /** How long a turn is kept for somebody who was told to ask again. */
-    private static final long ABSENT_NANOS = Duration.ofSeconds(15).toNanos();
-
     /** How long everybody else waits for the first answer of all, which shows whether the key is any good. */
     private static final long FIRST_ANSWER_NANOS = Duration.ofSeconds(2).toNanos();
 
     private static final String OVER = "the write is over";
     private static final int MOST_ENDED_WRITES = 1_000;
-    private static final int LARGEST_DEMAND = 2_000;
     private static final int MOST_BURST_REQUESTS = 4;
 
     /**
@@ -86,21 +78,6 @@ public final class Allowance {
         UNSENT
     }
 
-    private static final class Question {
-        final String request;
-        final Writer writer;
-        final int wanted;
-        final long asked;
-        boolean open = true;
-
-        Question(String request, Writer writer, int wanted, long asked) {
-            this.request = request;
-            this.writer = writer;
-            this.wanted = wanted;
-            this.asked = asked;
-        }
-    }
-
     private record Partition(String write, int number) {}
 
     private record LiveAttempt(Writer writer, long heard) {}
@@ -112,11 +89,9 @@ public final class Allowance {
     private final long holdNanos;
     private final long flightNanos;
 
-    private final Map<Writer, Question> turns = new LinkedHashMap<>();
-    private final Deque<Question> asked = new ArrayDeque<>();
-    private final Deque<Question> absent = new ArrayDeque<>();
+    private final Turns turns;
     private final Map<Writer, Integer> flying = new HashMap<>();
-    private final FairShare<Writer> shares = new FairShare<>(LARGEST_DEMAND);
+    private final Division shares;
     private final Map<Partition, LiveAttempt> live = new HashMap<>();
     private final Map<String, String> stopped = new HashMap<>();
     private final Set<String> ended = new LinkedHashSet<>();
@@ -139,6 +114,8 @@ public final class Allowance {
         // Numbers that no earlier coordinator of this process gave: a late report must not hit another's permit.
         this.permits = new PermitLog(nowNanos);
         this.budget = new AllowanceBudget(rules, nowNanos);
+        this.turns = new Turns(MOST_BURST_REQUESTS * rules.minGrant());
+        this.shares = new Division(rules.mappingsPerWindow());
         this.coolDownNanos = rules.coolDown().toNanos();
         this.holdNanos = rules.silentHold().toNanos();
         this.flightNanos = rules.sendDeadline().plus(rules.callTimeout()).toNanos();
@@ -177,10 +154,7 @@ public final class Allowance {
             // Counted from the grant, so that the age at the sender includes all that passed since.
             answers.add(grantOf(permit, Duration.ofNanos(permit.granted - now)));
         } else {
-            Question question = new Question(request, writer, wanted, now);
-            // Replacing the value of a key that is there keeps its place in a LinkedHashMap, and so the turn.
-            turns.put(writer, question);
-            asked.addLast(question);
+            turns.ask(request, writer, wanted, now);
             shares.want(writer, wanted);
         }
     }
@@ -228,10 +202,10 @@ public final class Allowance {
 
     /** {@code writer} has closed or aborted: it asks no more, and another attempt of its partition may. */
     public void leave(Writer writer) {
-        Question open = turns.remove(writer);
-        if (open != null && open.open) {
-            answers.add(new Later(open.request, Duration.ZERO));
-        }
+        turns.of(writer)
+                .filter(Question::open)
+                .ifPresent(question -> answers.add(new Later(question.request, Duration.ZERO)));
+        turns.remove(writer);
         leaveShares(writer);
         live.computeIfPresent(
                 partitionOf(writer), (partition, attempt) -> attempt.writer().equals(writer) ? null : attempt);
@@ -243,15 +217,12 @@ public final class Allowance {
             return;
         }
         String first = stopped.computeIfAbsent(write, id -> reason);
-        List<Question> open = turns.values().stream()
-                .filter(question -> question.writer.write().equals(write))
-                .toList();
-        for (Question question : open) {
-            turns.remove(question.writer);
-            leaveShares(question.writer);
-            if (question.open) {
+        for (Question question : turns.of(write)) {
+            if (question.open()) {
                 answers.add(new Denied(question.request, first));
             }
+            turns.remove(question.writer);
+            leaveShares(question.writer);
         }
     }
 
@@ -321,36 +292,35 @@ public final class Allowance {
     }
 
     private void grantDue(long now) {
-        List<Question> due = new ArrayList<>();
-        for (Question question : turns.values()) {
-            if (!question.open) {
-                continue;
-            }
+        for (Optional<Question> first = turns.first(); first.isPresent(); first = turns.first()) {
+            Question question = first.get();
             long blockedUntil = blockedUntil(now);
             if (blockedUntil > now) {
                 nextGrant = blockedUntil;
                 break;
             }
-            int target = target(question.wanted);
+            int target = target(question);
             int least = Math.min(target, budget.smooth() ? budget.leastSlice() : rules.minGrant());
             int free = budget.mappings() - permits.held();
             if (free < least) {
                 nextGrant = permits.nextReturn();
                 break;
             }
-            due.add(question);
-            grant(question, Math.min(target, free), now);
+            int granted = Math.min(target, free);
+            turns.served(question, granted);
+            grant(question, granted, now);
         }
-        due.forEach(question -> turns.remove(question.writer));
         wakeAt(nextGrant);
     }
 
-    /** How many mappings one grant holds for somebody who wants {@code wanted}. */
-    private int target(int wanted) {
-        int most = Math.min(wanted, budget.mappings());
-        return budget.smooth()
-                ? Math.min(most, budget.slice())
-                : Math.min(most, Math.max(shares.of(budget.mappings()), rules.minGrant()));
+    /** How many mappings one grant holds for {@code question} where enough is free. */
+    private int target(Question question) {
+        int most = Math.min(question.wanted, budget.mappings());
+        if (budget.smooth()) {
+            return Math.min(most, budget.slice());
+        }
+        int share = shares.of(question.writer.write(), budget.mappings());
+        return Math.min(most, Math.max(share, rules.minGrant()));
     }
 
     private long blockedUntil(long now) {
@@ -392,7 +362,7 @@ public final class Allowance {
 
     private void landed(Writer writer) {
         flying.computeIfPresent(writer, (key, requests) -> requests == 1 ? null : requests - 1);
-        if (!turns.containsKey(writer)) {
+        if (turns.of(writer).isEmpty()) {
             leaveShares(writer);
         }
     }
@@ -417,31 +387,10 @@ public final class Allowance {
         return new Partition(writer.write(), writer.partition());
     }
 
-    /** Closes what has been open for long; forgets the turns of those who did not come back. */
     private void askAgain(long now) {
-        for (Question first = asked.peekFirst(); first != null; first = asked.peekFirst()) {
-            if (turns.get(first.writer) == first) {
-                if (now - first.asked < OPEN_NANOS) {
-                    wakeAt(first.asked + OPEN_NANOS);
-                    break;
-                }
-                first.open = false;
-                answers.add(new Later(first.request, Duration.ZERO));
-                absent.addLast(first);
-            }
-            asked.removeFirst();
-        }
-        for (Question first = absent.peekFirst(); first != null; first = absent.peekFirst()) {
-            if (turns.get(first.writer) == first) {
-                if (now - first.asked < OPEN_NANOS + ABSENT_NANOS) {
-                    wakeAt(first.asked + OPEN_NANOS + ABSENT_NANOS);
-                    break;
-                }
-                turns.remove(first.writer);
-                leaveShares(first.writer);
-            }
-            absent.removeFirst();
-        }
+        turns.closeOld(now).forEach(question -> answers.add(new Later(question.request, Duration.ZERO)));
+        turns.forgetAbsent(now).forEach(this::leaveShares);
+        wakeAt(turns.nextChange());
     }
 
     private void wakeAt(long nanos) {

@@ -18,6 +18,7 @@ final class FairShare<W> {
     private final long[] mappings;
     private final int largest;
     private final int highestBit;
+    private long demanded;
 
     /** A division in which nobody wants more than {@code largest} at a time; larger demands count as that. */
     FairShare(int largest) {
@@ -43,6 +44,11 @@ final class FairShare<W> {
         if (before != null) {
             add(before, -1);
         }
+    }
+
+    /** What all want together. */
+    int demanded() {
+        return (int) Math.min(Integer.MAX_VALUE, demanded);
     }
 
     /** How many writers want something. */
@@ -77,6 +83,7 @@ final class FairShare<W> {
     }
 
     private void add(int demand, int change) {
+        demanded += (long) change * demand;
         for (int i = demand; i <= largest; i += i & -i) {
             writers[i] += change;
             mappings[i] += (long) change * demand;

@@ -85,6 +85,27 @@ class AllowanceFiguresTest {
         assertThat(application.finishedAt()).isLessThan(1.5);
     }
 
+    @ParameterizedTest
+    @CsvSource({"BURST, 1, 2.6", "BURST, 4, 2.1", "SMOOTH, 1, 2.2", "SMOOTH, 4, 2.1"})
+    void aSmallWriteBesideALargeOneTakesLittleMoreThanTwiceAsLongAsAlone(Pacing pacing, int writers, double most) {
+        for (long seed = 1; seed <= SEEDS; seed++) {
+            Traffic traffic = Traffic.of(pacing);
+            SimulatedApplication application = start(seed, traffic, each(40, 1_500));
+            time.runUntil(600);
+            application.write("small", each(writers, 3_000 / writers));
+            time.runUntil(3_600);
+            double alone = 3_000 / traffic.boundPerSecond();
+            double all = (40 * 1_500 + 3_000) / traffic.boundPerSecond();
+
+            // The window is full of the large write's rows: alone, too, the small one would take 63 s.
+            assertThat((application.finishedAt("small") - 600) / alone)
+                    .as("time of the small write against alone, seed %d", seed)
+                    .isLessThanOrEqualTo(most);
+            assertThat(application.finishedAt() / all).as("time of both").isLessThanOrEqualTo(1.03);
+            assertThat(service.throttled()).isZero();
+        }
+    }
+
     @Test
     void aSlowServiceIsNoReasonToSendMuchLess() {
         Traffic traffic = Traffic.of(Pacing.SMOOTH);

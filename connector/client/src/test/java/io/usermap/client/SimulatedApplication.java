@@ -6,13 +6,14 @@ import io.usermap.client.AllowanceAnswer.Grant;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Consumer;
 
 /**
@@ -20,6 +21,12 @@ import java.util.function.Consumer;
  * whatever goes wrong. Only what the coordinator answers lets a request leave.
  */
 final class SimulatedApplication {
+    private record Partition(String write, int number) {
+        static Partition of(SimulatedWriter writer) {
+            return new Partition(writer.id.write(), writer.id.partition());
+        }
+    }
+
     /** What became of a request, and after how long. */
     interface Response {
         void is(Outcome outcome, Duration roundTrip);
@@ -38,8 +45,9 @@ final class SimulatedApplication {
     private final List<SimulatedProcess> executors = new ArrayList<>();
     private final Map<String, Consumer<AllowanceAnswer>> questions = new HashMap<>();
     private final Map<Long, SimulatedWriter> permits = new HashMap<>();
-    private final Map<Integer, Long> left = new HashMap<>();
-    private final Set<Integer> open = new LinkedHashSet<>();
+    private final Map<Partition, Long> left = new HashMap<>();
+    private final Set<Partition> open = new LinkedHashSet<>();
+    private final Map<String, Double> ends = new HashMap<>();
     private long wake = Long.MAX_VALUE;
     private long attempts;
     private double finishedAt = Double.NaN;
@@ -77,20 +85,25 @@ final class SimulatedApplication {
 
     /** Starts one writer for each partition, spread over executors. */
     SimulatedApplication write(long... rowsOfPartitions) {
-        for (int partition = 0; partition < rowsOfPartitions.length; partition++) {
-            if (partition % traffic.writersPerExecutor == 0) {
+        return write("write", rowsOfPartitions);
+    }
+
+    /** Starts the write of that name, beside others, on executors of its own. */
+    SimulatedApplication write(String name, long... rowsOfPartitions) {
+        for (int number = 0; number < rowsOfPartitions.length; number++) {
+            if (number % traffic.writersPerExecutor == 0) {
                 executors.add(new SimulatedProcess(time));
             }
-            left.put(partition, rowsOfPartitions[partition]);
+            Partition partition = new Partition(name, number);
+            left.put(partition, rowsOfPartitions[number]);
             open.add(partition);
             SimulatedWriter writer = start(partition, executors.get(executors.size() - 1));
             time.after(random.nextDouble() * 0.05, () -> writer.executor.does(writer::step));
             if (random.nextDouble() < traffic.twins) {
                 SimulatedProcess elsewhere = executors.get(random.nextInt(executors.size()));
-                int twinOf = partition;
                 time.after(5 + random.nextDouble() * 60, () -> {
-                    if (open.contains(twinOf)) {
-                        SimulatedWriter twin = start(twinOf, elsewhere);
+                    if (open.contains(partition)) {
+                        SimulatedWriter twin = start(partition, elsewhere);
                         elsewhere.does(twin::step);
                     }
                 });
@@ -99,8 +112,8 @@ final class SimulatedApplication {
         return this;
     }
 
-    private SimulatedWriter start(int partition, SimulatedProcess executor) {
-        Writer id = new Writer("write", partition, attempts++);
+    private SimulatedWriter start(Partition partition, SimulatedProcess executor) {
+        Writer id = new Writer(partition.write(), partition.number(), attempts++);
         SimulatedWriter writer = new SimulatedWriter(this, id, executor, left.getOrDefault(partition, 0L));
         writers.add(writer);
         return writer;
@@ -118,10 +131,11 @@ final class SimulatedApplication {
                 }
             });
         }
-        Set<Integer> again = new HashSet<>();
+        Set<Partition> again =
+                new TreeSet<>(Comparator.comparing(Partition::write).thenComparing(Partition::number));
         for (SimulatedWriter writer : writers) {
-            if (writer.executor == lost && !writer.ended() && open.contains(writer.id.partition())) {
-                again.add(writer.id.partition());
+            if (writer.executor == lost && !writer.ended() && open.contains(Partition.of(writer))) {
+                again.add(Partition.of(writer));
             }
         }
         again.forEach(partition -> time.after(1 + random.nextDouble() * 5, () -> {
@@ -153,12 +167,21 @@ final class SimulatedApplication {
         return finishedAt;
     }
 
+    /** When the last partition of that write was done; not a number before. */
+    double finishedAt(String write) {
+        return ends.getOrDefault(write, Double.NaN);
+    }
+
     void finished(SimulatedWriter writer) {
-        if (open.remove(writer.id.partition())) {
+        Partition partition = Partition.of(writer);
+        if (open.remove(partition)) {
             writers.stream()
-                    .filter(other -> other != writer && other.id.partition() == writer.id.partition() && !other.ended())
+                    .filter(other -> other != writer && Partition.of(other).equals(partition) && !other.ended())
                     .toList()
                     .forEach(SimulatedWriter::cancel);
+            if (open.stream().noneMatch(other -> other.write().equals(partition.write()))) {
+                ends.put(partition.write(), time.seconds());
+            }
             if (open.isEmpty()) {
                 finishedAt = time.seconds();
             }
@@ -166,7 +189,7 @@ final class SimulatedApplication {
     }
 
     void acknowledged(SimulatedWriter writer, int rows) {
-        left.merge(writer.id.partition(), (long) -rows, Long::sum);
+        left.merge(Partition.of(writer), (long) -rows, Long::sum);
         receipts.add(new AllowanceLog.Answered(wall(), rows));
     }
 
