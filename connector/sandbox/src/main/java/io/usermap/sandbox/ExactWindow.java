@@ -1,6 +1,7 @@
 package io.usermap.sandbox;
 
 import java.util.ArrayDeque;
+import java.util.List;
 import java.util.Queue;
 
 /**
@@ -12,8 +13,9 @@ import java.util.Queue;
  *
  * <p>Not thread-safe: its owner calls it under a lock. Memory is one small entry per request in the window.
  */
-final class ExactWindow {
-    private record Entry(long atNanos, int mappings) {}
+final class ExactWindow implements Window {
+    /** What was counted at one time. */
+    record Entry(long atNanos, int mappings) {}
 
     private final int limit;
     private final long windowNanos;
@@ -26,13 +28,13 @@ final class ExactWindow {
         this.windowNanos = windowNanos;
     }
 
-    /** Whether {@code mappings} more at {@code nowNanos} keep within the limit. Counts nothing. */
-    boolean hasRoom(int mappings, long nowNanos) {
+    @Override
+    public boolean hasRoom(int mappings, long nowNanos) {
         return inWindow(nowNanos) + mappings <= limit;
     }
 
-    /** Counts {@code mappings} at {@code nowNanos}, whether or not there is room for them. */
-    void count(int mappings, long nowNanos) {
+    @Override
+    public void count(int mappings, long nowNanos) {
         forgetBefore(nowNanos);
         entries.add(new Entry(nowNanos, mappings));
         inWindow += mappings;
@@ -43,6 +45,12 @@ final class ExactWindow {
     long inWindow(long nowNanos) {
         forgetBefore(nowNanos);
         return inWindow;
+    }
+
+    /** What is in the window that ends at {@code nowNanos}, oldest first. */
+    List<Entry> entries(long nowNanos) {
+        forgetBefore(nowNanos);
+        return List.copyOf(entries);
     }
 
     /** The most mappings that any window has held. */

@@ -5,10 +5,12 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * The fields of a form body, a query string, or both together.
@@ -46,6 +48,23 @@ final class FormFields {
             throw RefusedException.badRequest(name + " is given " + given.size() + " times");
         }
         return given.stream().findFirst();
+    }
+
+    /**
+     * The value of every field, each of which is one of {@code known} and given once.
+     *
+     * @throws RefusedException with 400 if there is another field or one is given more than once
+     */
+    Map<String, String> singles(Set<String> known) throws RefusedException {
+        Map<String, String> singles = new HashMap<>();
+        for (String name : values.keySet()) {
+            if (!known.contains(name)) {
+                throw RefusedException.badRequest("there is a parameter other than "
+                        + String.join(", ", known.stream().sorted().toList()));
+            }
+            singles.put(name, single(name).orElse(""));
+        }
+        return singles;
     }
 
     /** Every value of a field that may be repeated, in the order received. */

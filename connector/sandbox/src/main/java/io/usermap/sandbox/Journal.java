@@ -8,6 +8,7 @@ import io.usermap.sandbox.SandboxRequest.Mapping;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.io.Reader;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
@@ -22,6 +23,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The mappings on disk: a file that only grows, one line per batch, replayed at the start.
@@ -43,6 +45,9 @@ final class Journal implements AutoCloseable {
     private static final int COMPACT_FROM_CHANGES = 10_000;
     private static final int COMPACT_FROM_RATIO = 4;
     private static final int MAPPINGS_PER_LINE = 1000;
+
+    /** A thousand mappings with ids of the greatest length, every character escaped, and their keys. */
+    private static final int MAX_LINE_LENGTH = MAPPINGS_PER_LINE * (2 * 6 * IdRules.MAX_LENGTH + 100);
 
     private final FileChannel lock;
     private final RandomAccessFile file;
@@ -156,8 +161,11 @@ final class Journal implements AutoCloseable {
         long changes = 0;
         int number = 0;
         try (BufferedReader lines = Files.newBufferedReader(path, StandardCharsets.UTF_8)) {
-            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+            for (String line = readLine(lines); line != null; line = readLine(lines)) {
                 number++;
+                if (line.length() > MAX_LINE_LENGTH) {
+                    throw broken(path, number);
+                }
                 JsonNode value = StrictJson.MAPPER.readTree(line);
                 if (number == 1) {
                     checkVersion(path, value.path(VERSION_KEY).asInt());
@@ -171,6 +179,20 @@ final class Journal implements AutoCloseable {
             throw broken(path, Math.max(1, number));
         }
         return changes;
+    }
+
+    /** The next line, or so much of one that is too long as shows it to be; {@code null} at the end. */
+    private static @Nullable String readLine(Reader in) throws IOException {
+        StringBuilder line = new StringBuilder();
+        int character = in.read();
+        if (character < 0) {
+            return null;
+        }
+        while (character >= 0 && character != '\n' && line.length() <= MAX_LINE_LENGTH) {
+            line.append((char) character);
+            character = in.read();
+        }
+        return line.toString();
     }
 
     private static void checkVersion(Path path, int version) throws IOException {

@@ -27,13 +27,35 @@ final class LookupCall {
 
     private LookupCall() {}
 
+    /** API key and secret key as they were shown; neither is ever printed. */
+    record Credentials(String apiKey, String secretKey) {
+
+        /**
+         * Checks both keys.
+         *
+         * @throws RefusedException with 401 if they are others than the accepted ones
+         */
+        void check(SandboxOptions options) throws RefusedException {
+            if (!options.keys().isEmpty() && !options.keys().contains(apiKey)) {
+                throw unauthorized("API key is not accepted");
+            }
+            if (options.secretKey().isPresent() && !options.secretKey().get().equals(secretKey)) {
+                throw unauthorized("secret key is not accepted");
+            }
+        }
+
+        @Override
+        public String toString() {
+            return "Credentials[***]";
+        }
+    }
+
     /**
-     * Checks API key and secret key.
+     * The keys in the header {@code Authorization}.
      *
-     * @param authorization the header of that name
-     * @throws RefusedException with 401 if it is missing, is not Basic, or holds other keys than the accepted ones
+     * @throws RefusedException with 401 if it is missing or is not Basic
      */
-    static void checkKeys(Optional<String> authorization, SandboxOptions options) throws RefusedException {
+    static Credentials credentials(Optional<String> authorization) throws RefusedException {
         String[] schemeAndKeys = authorization.orElse("").trim().split(" +", 2);
         if (schemeAndKeys.length < 2 || !schemeAndKeys[0].equalsIgnoreCase("Basic")) {
             throw unauthorized("Basic authentication with API key and secret key is missing");
@@ -43,14 +65,7 @@ final class LookupCall {
         if (colon < 1) {
             throw unauthorized("Basic authentication holds no API key");
         }
-        String apiKey = keys.substring(0, colon);
-        String secretKey = keys.substring(colon + 1);
-        if (!options.keys().isEmpty() && !options.keys().contains(apiKey)) {
-            throw unauthorized("API key is not accepted");
-        }
-        if (options.secretKey().isPresent() && !options.secretKey().get().equals(secretKey)) {
-            throw unauthorized("secret key is not accepted");
-        }
+        return new Credentials(keys.substring(0, colon), keys.substring(colon + 1));
     }
 
     /**

@@ -1,7 +1,7 @@
 package io.usermap.sandbox;
 
-import io.usermap.sandbox.SandboxOptions.Treatment;
 import io.usermap.sandbox.SandboxRequest.Mapping;
+import io.usermap.sandbox.Switches.Treatment;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
@@ -17,16 +17,21 @@ import java.util.TreeSet;
  * The mappings in force: every id has at most one target.
  *
  * <p>Links are direct, nothing is followed: a to b and b to c leave a at b. In a batch a later mapping of an id wins over
- * an earlier one. Both are choices where the documentation is silent; three more are the switches of
- * {@link SandboxOptions}. Not thread-safe: its owner calls it under a lock.
+ * an earlier one. Both are choices where the documentation is silent; three more are
+ * {@link Switches}. Not thread-safe: its owner calls it under a lock.
  */
 final class MappingStore {
-    private final SandboxOptions options;
+    private Switches switches;
     private final Map<String, String> targets = new LinkedHashMap<>();
     private final Map<String, NavigableSet<String>> sources = new HashMap<>();
 
-    MappingStore(SandboxOptions options) {
-        this.options = options;
+    MappingStore(Switches switches) {
+        this.switches = switches;
+    }
+
+    /** Settles what the batches from now on do. */
+    void settle(Switches newSwitches) {
+        switches = newSwitches;
     }
 
     /**
@@ -126,13 +131,13 @@ final class MappingStore {
         String target = mapping.globalUserId().get();
         String present = targets.get(id);
         if (present != null && !present.equals(target)) {
-            verdict = verdict.orStricter(options.remaps(), "maps an id that is mapped to another one");
+            verdict = verdict.orStricter(switches.remaps(), "maps an id that is mapped to another one");
         }
         if (id.equals(target)) {
-            return verdict.orStricter(options.selfMaps(), "maps an id to itself");
+            return verdict.orStricter(switches.selfMaps(), "maps an id to itself");
         }
         if (targets.containsKey(target) || sources.containsKey(id)) {
-            verdict = verdict.orStricter(options.chains(), "makes a chain");
+            verdict = verdict.orStricter(switches.chains(), "makes a chain");
         }
         return verdict;
     }

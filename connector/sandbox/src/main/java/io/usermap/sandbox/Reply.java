@@ -30,6 +30,25 @@ record Reply(int status, Map<String, String> headers, String body) {
         return new Reply(status, Map.of(CONTENT_TYPE, "text/plain;charset=utf-8"), reason);
     }
 
+    /** An answer for a browser, which may load nothing, run nothing, and show it in no frame. */
+    static Reply page(String html) {
+        return new Reply(
+                200,
+                Map.of(
+                        CONTENT_TYPE,
+                        "text/html;charset=utf-8",
+                        "Content-Security-Policy",
+                        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none';"
+                                + " frame-ancestors 'none'",
+                        "X-Content-Type-Options",
+                        "nosniff",
+                        "Referrer-Policy",
+                        "no-referrer",
+                        "Cache-Control",
+                        "no-store"),
+                html);
+    }
+
     /** The same answer with one header more. */
     Reply with(String header, String value) {
         Map<String, String> more = new HashMap<>(headers);

@@ -9,7 +9,9 @@ import java.net.URI;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongSupplier;
 
@@ -17,8 +19,8 @@ import java.util.function.LongSupplier;
  * The User Mapping API on loopback, for tests and trials without an account.
  *
  * <p>Enforces the documented limits: 2,000 mappings and 1 MB a request, and so many mappings in any window, counted exactly
- * over arrivals. Points that the documentation leaves open are options ({@link SandboxOptions}). Everything that arrived can
- * be asked for, so that a test asserts what the other side received and not what was called:
+ * over arrivals. Faults and the points that the documentation leaves open are set by a script ({@link #addFaults}). Everything
+ * that arrived can be asked for, so that a test asserts what the other side received and not what was called:
  *
  * <pre>{@code
  * try (Sandbox sandbox = Sandbox.start(SandboxOptions.builder().build())) {
@@ -30,38 +32,52 @@ import java.util.function.LongSupplier;
  *
  * <p>With a folder the mappings outlive the process; the window, the log and the counts start empty every time.
  *
- * <p>Safe for use by several threads. Serves up to 32 requests at once on daemon threads, and listens on 127.0.0.1 only.
+ * <p>Safe for use by several threads. Serves up to 256 requests at once on daemon threads, those that a fault
+ * holds included, and listens on 127.0.0.1 only.
  * Starting it sets the system property {@code sun.net.httpserver.nodelay}, without which the JDK's server stalls for 40 ms
  * on large bodies; it has no effect in a JVM that has started a server before.
  */
 public final class Sandbox implements AutoCloseable {
     private static final byte[] LOOPBACK = {127, 0, 0, 1};
-    private static final int THREADS = 32;
+    private static final int THREADS = 256;
+    private static final int IDLE_SECONDS = 10;
     private static final int BACKLOG = 128;
 
     private final HttpServer server;
     private final ExecutorService threads;
     private final Organisation organisation;
+    private final Faults faults;
 
-    private Sandbox(HttpServer server, ExecutorService threads, Organisation organisation) {
+    private Sandbox(HttpServer server, ExecutorService threads, Organisation organisation, Faults faults) {
         this.server = server;
         this.threads = threads;
         this.organisation = organisation;
+        this.faults = faults;
     }
 
     /**
      * What has happened since the start.
      *
      * @param requests requests of every kind
-     * @param mapped mappings accepted with 200 that set a global user id, those without effect included
-     * @param unmapped mappings accepted with 200 that remove one, those without effect included
+     * @param received mappings of well-formed batches that arrived, whatever the answer
+     * @param mapped mappings carried out that set a global user id, those without effect included
+     * @param unmapped mappings carried out that remove one, those without effect included
      * @param throttled requests answered with 429
      * @param refused requests answered with any other error
+     * @param dropped requests whose connection a fault dropped
      * @param lookups look-ups answered with 200
      */
-    public record Counts(long requests, long mapped, long unmapped, long throttled, long refused, long lookups) {
+    public record Counts(
+            long requests,
+            long received,
+            long mapped,
+            long unmapped,
+            long throttled,
+            long refused,
+            long dropped,
+            long lookups) {
 
-        /** Mappings accepted with 200, of both kinds. */
+        /** Mappings carried out, of both kinds. */
         public long accepted() {
             return mapped + unmapped;
         }
@@ -81,12 +97,16 @@ public final class Sandbox implements AutoCloseable {
         System.getProperties().putIfAbsent("sun.net.httpserver.nodelay", "true");
         Organisation organisation = Organisation.open(options, nanoClock);
         try {
+            Faults faults = new Faults();
+            options.faults()
+                    .ifPresent(
+                            script -> addFaults(FaultScript.parse(FaultScript.UNNAMED, script), organisation, faults));
             HttpServer server = listen(options.port());
             ExecutorService threads = daemonThreads();
             server.setExecutor(threads);
-            server.createContext("/", new SandboxHandler(options, organisation));
+            server.createContext("/", new SandboxHandler(options, organisation, faults));
             server.start();
-            return new Sandbox(server, threads, organisation);
+            return new Sandbox(server, threads, organisation, faults);
         } catch (IOException | RuntimeException e) {
             organisation.close();
             throw e;
@@ -126,6 +146,33 @@ public final class Sandbox implements AutoCloseable {
         return organisation.mostInWindow();
     }
 
+    /**
+     * Puts faults in force, after those that are, and changes switches: the API gives way as the script says.
+     *
+     * <p>Times and numbers in it count from now. The format is JSON, described in {@code connector/docs/sandbox.md}:
+     *
+     * <pre>{@code
+     * sandbox.addFaults("""
+     *         {"faults": [{"name": "down", "path": "map", "requests": "3-5", "status": 503, "retry_after": 2}]}""");
+     * }</pre>
+     *
+     * @throws IllegalArgumentException if the script is wrong, naming line and column, or if a name is in use; nothing of
+     *     it is in force then
+     */
+    public void addFaults(String script) {
+        addFaults(FaultScript.parse(FaultScript.UNNAMED, script), organisation, faults);
+    }
+
+    /** Removes every fault and lets go the requests and answers that they hold. The switches stay. */
+    public void clearFaults() {
+        faults.clear();
+    }
+
+    static void addFaults(FaultScript script, Organisation organisation, Faults faults) {
+        faults.add(script.faults(), organisation.nanos());
+        organisation.settle(script.switches());
+    }
+
     /** Stops listening, breaks open connections, and closes the journal. Does nothing the second time. */
     @Override
     public void close() {
@@ -147,10 +194,13 @@ public final class Sandbox implements AutoCloseable {
 
     private static ExecutorService daemonThreads() {
         AtomicInteger number = new AtomicInteger();
-        return Executors.newFixedThreadPool(THREADS, task -> {
-            Thread thread = new Thread(task, "usermap-sandbox-" + number.incrementAndGet());
-            thread.setDaemon(true);
-            return thread;
-        });
+        ThreadPoolExecutor threads = new ThreadPoolExecutor(
+                THREADS, THREADS, IDLE_SECONDS, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), task -> {
+                    Thread thread = new Thread(task, "usermap-sandbox-" + number.incrementAndGet());
+                    thread.setDaemon(true);
+                    return thread;
+                });
+        threads.allowCoreThreadTimeOut(true);
+        return threads;
     }
 }

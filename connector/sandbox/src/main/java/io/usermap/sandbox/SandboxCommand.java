@@ -33,7 +33,7 @@ public final class SandboxCommand {
      * @param out takes the address, the usage or the version
      * @param err takes everything else
      * @return 0 after an interrupt, {@code --help} or {@code --version}; 1 if the port or the folder cannot be used; 6 if a
-     *     flag is wrong
+     *     flag or the fault script is wrong
      */
     public static int run(String[] args, PrintStream out, PrintStream err) {
         SandboxFlags flags;
@@ -62,7 +62,8 @@ public final class SandboxCommand {
             out.flush();
             err.println("At most " + options.mappingsPerWindow() + " mappings in any "
                     + options.window().toMillis() + " ms; mappings are kept "
-                    + options.path().map(folder -> "in " + folder).orElse("in memory") + ".");
+                    + options.path().map(folder -> "in " + folder).orElse("in memory")
+                    + (options.faults().isPresent() ? "; faults as scripted." : "."));
             waitForInterrupt();
             Runtime.getRuntime().removeShutdownHook(atExit);
             return DONE;

@@ -1,5 +1,8 @@
 package io.usermap.sandbox;
 
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -15,7 +18,7 @@ import java.util.regex.Pattern;
 /**
  * The flags of the command, parsed: what it was asked to do.
  *
- * <p>A value follows its flag as the next argument or after {@code =}. A flag is given once, but for {@code --key}.
+ * <p>A fault script is read and checked here. A value follows its flag as the next argument or after {@code =}. A flag is given once, but for {@code --key}.
  */
 sealed interface SandboxFlags {
     String USAGE = """
@@ -28,9 +31,23 @@ sealed interface SandboxFlags {
               --events-per-second N  mappings per second, averaged over the window; default 50
               --window D             length of the window, in ms, s or m; default 30s
               --key KEY              API key to accept, may be repeated; without it every key is accepted
-              --faults FILE          fault script; not available in this version
+              --faults FILE          script of faults and switches, JSON; see connector/docs/sandbox.md
               --help                 print this text
               --version              print the version
+
+            While it runs, its address shows a live page, and below /_sandbox/ it can be asked and told:
+
+              GET    /_sandbox/figures          counts, and how full the window is and was
+              GET    /_sandbox/requests         the latest requests; ?ids=true, ?after=N, ?limit=N, ?status=N
+              GET    /_sandbox/mappings         what is mapped; ?user_id=ID
+              GET    /_sandbox/faults           faults and switches in force
+              POST   /_sandbox/faults           puts a script of faults in force
+              DELETE /_sandbox/faults[/NAME]    removes all faults, or one
+              DELETE /_sandbox/requests         empties the log
+
+            For example, the next two batches are answered with 503:
+
+              curl -d '{"faults": [{"path": "map", "times": 2, "status": 503}]}' http://127.0.0.1:PORT/_sandbox/faults
             """;
 
     /** Serve with these options. */
@@ -71,14 +88,12 @@ sealed interface SandboxFlags {
             }
             switch (flag) {
                 case "--port" -> options.port(number(flag, value, 0, 65_535, "a port"));
-                case "--path" -> options.path(folder(flag, value));
+                case "--path" -> options.path(path(flag, value));
                 case "--events-per-second" ->
                     options.eventsPerSecond(number(flag, value, 1, 1_000_000, "a number of mappings"));
                 case "--window" -> options.window(duration(flag, value));
                 case "--key" -> keys.add(value);
-                default ->
-                    throw new IllegalArgumentException("Cannot use flag '" + flag
-                            + "': fault scripts are not available in this version. Leave it out.");
+                default -> options.faults(script(flag, value));
             }
         }
         return new Serve(options.keys(keys).build());
@@ -103,11 +118,30 @@ sealed interface SandboxFlags {
         throw cannotParse(flag, value, "is not " + what + ". Use " + least + " to " + most + ".");
     }
 
-    private static Path folder(String flag, String value) {
+    private static Path path(String flag, String value) {
         try {
             return Path.of(value);
         } catch (InvalidPathException e) {
-            throw cannotParse(flag, value, "is not a path: " + e.getReason() + ". Use the name of a folder.");
+            throw cannotParse(
+                    flag, value, "is not a path: " + e.getReason() + ". Use a name that the file system allows.");
+        }
+    }
+
+    /** The text of a fault script that is in order. */
+    private static String script(String flag, String value) {
+        Path file = path(flag, value);
+        try {
+            if (Files.size(file) > FaultScript.MAX_LENGTH) {
+                throw cannotParse(flag, value, "is larger than " + FaultScript.MAX_LENGTH + " bytes. Shorten it.");
+            }
+            String script = Files.readString(file);
+            FaultScript.parse(value, script);
+            return script;
+        } catch (CharacterCodingException e) {
+            throw cannotParse(flag, value, "is not UTF-8. Save it so.");
+        } catch (IOException e) {
+            String reason = Files.notExists(file) ? "is not there" : "cannot be read";
+            throw cannotParse(flag, value, reason + ". Use the name of a file with a fault script.");
         }
     }
 

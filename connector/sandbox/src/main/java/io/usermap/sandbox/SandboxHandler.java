@@ -3,121 +3,99 @@ package io.usermap.sandbox;
 import com.sun.net.httpserver.Headers;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpHandler;
+import io.usermap.sandbox.Fault.Drop;
 import java.io.IOException;
-import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
-import java.util.Locale;
+import java.time.Duration;
 import java.util.Optional;
-import java.util.Set;
 
 /**
- * HTTP in, HTTP out: reads a request within bounds, hands it to the path's reader and the {@link Organisation}, and writes
- * the answer.
+ * HTTP in, HTTP out: reads a request within bounds, has it decided by the {@link Organisation}, and writes the answer as the
+ * {@link Faults} have it.
  *
- * <p>Runs on the server's pool, one thread per request; the only state is the organisation, which has its own lock.
+ * <p>Runs on the server's pool, one thread per request, which a fault may hold; the only state is the organisation's and the
+ * faults'.
  */
 final class SandboxHandler implements HttpHandler {
     static final String USERMAP = "/usermap";
     static final String LOOKUP = "/api/2/usermap";
 
-    /** "Max size of 1MB": counted on the encoded body, in units of a thousand; which of these is meant is unknown. */
-    static final int MAX_BODY_BYTES = 1_000_000;
-
-    /** So much of a body that is too large is still taken in, so that its sender gets to read the answer. */
-    private static final int MAX_DISCARDED_BYTES = 1_000_000;
+    /** What an endless body goes on with: blanks, as a JSON reader would still wait for its end. */
+    private static final byte[] FILLING = " ".repeat(8192).getBytes(StandardCharsets.US_ASCII);
 
     private final SandboxOptions options;
     private final Organisation organisation;
+    private final Faults faults;
+    private final AdminCalls admin;
 
-    SandboxHandler(SandboxOptions options, Organisation organisation) {
+    SandboxHandler(SandboxOptions options, Organisation organisation, Faults faults) {
         this.options = options;
         this.organisation = organisation;
+        this.faults = faults;
+        this.admin = new AdminCalls(organisation, faults);
     }
 
     @Override
     public void handle(HttpExchange exchange) throws IOException {
+        // Closing an exchange that has not begun to answer drops its connection.
         try (exchange) {
-            send(exchange, answer(exchange));
+            if (AdminCalls.isFor(exchange.getRequestURI().getPath())) {
+                admin.handle(exchange);
+                return;
+            }
+            Received request = Received.read(exchange, options);
+            long startNanos = System.nanoTime();
+            Faults.Fate fate = faults.befall(request, organisation.nanos());
+            fate.holdRequest();
+            Organisation.Decision decision = organisation.serve(request, fate);
+            try {
+                fate.holdAnswer();
+                if (decision.reply().isPresent()) {
+                    send(exchange, decision.reply().get(), fate);
+                }
+            } finally {
+                organisation.finish(decision.entry(), Duration.ofNanos(System.nanoTime() - startNanos));
+            }
         }
     }
 
-    private Reply answer(HttpExchange exchange) throws IOException {
-        String method = exchange.getRequestMethod();
-        String path = exchange.getRequestURI().getPath();
-        try {
-            return switch (path) {
-                case USERMAP -> change(exchange, method, path);
-                case LOOKUP -> lookup(exchange, method, path);
-                default ->
-                    throw new RefusedException(Reply.text(404, "Nothing here. Use " + USERMAP + " or " + LOOKUP + "."));
-            };
-        } catch (RefusedException e) {
-            return organisation.refuse(method, path, e.reply());
-        }
-    }
-
-    private Reply change(HttpExchange exchange, String method, String path) throws IOException, RefusedException {
-        requireMethod(method, Set.of("POST", "GET"), "GET, POST");
-        byte[] body = body(exchange);
-        if (body.length > 0) {
-            requireForm(exchange);
-        }
-        FormFields fields = FormFields.of(query(exchange), body);
-        return organisation.change(method, path, MappingCall.read(fields, options));
-    }
-
-    private Reply lookup(HttpExchange exchange, String method, String path) throws IOException, RefusedException {
-        requireMethod(method, Set.of("GET"), "GET");
-        LookupCall.checkKeys(Optional.ofNullable(exchange.getRequestHeaders().getFirst("Authorization")), options);
-        return organisation.lookup(method, path, LookupCall.read(query(exchange), body(exchange)));
-    }
-
-    private static void requireMethod(String method, Set<String> allowed, String words) throws RefusedException {
-        if (!allowed.contains(method)) {
-            throw new RefusedException(
-                    Reply.text(405, "Method not allowed. Use " + words + ".").with("Allow", words));
-        }
-    }
-
-    private static void requireForm(HttpExchange exchange) throws RefusedException {
-        String type = exchange.getRequestHeaders().getFirst("Content-Type");
-        if (type != null && !type.toLowerCase(Locale.ROOT).startsWith("application/x-www-form-urlencoded")) {
-            throw RefusedException.badRequest("the body is not application/x-www-form-urlencoded");
-        }
-    }
-
-    private static byte[] body(HttpExchange exchange) throws IOException, RefusedException {
-        InputStream in = exchange.getRequestBody();
-        byte[] body = in.readNBytes(MAX_BODY_BYTES + 1);
-        if (body.length > MAX_BODY_BYTES) {
-            discard(in);
-            throw new RefusedException(Reply.text(413, "the body is larger than " + MAX_BODY_BYTES + " bytes"));
-        }
-        return body;
-    }
-
-    private static void discard(InputStream in) throws IOException {
-        byte[] block = new byte[8192];
-        int left = MAX_DISCARDED_BYTES;
-        for (int read = in.read(block); read >= 0 && left > 0; read = in.read(block)) {
-            left -= read;
-        }
-    }
-
-    /** The bytes of the query as they came: the server has made a character of each. */
-    private static byte[] query(HttpExchange exchange) {
-        String query = exchange.getRequestURI().getRawQuery();
-        return query == null ? new byte[0] : query.getBytes(StandardCharsets.ISO_8859_1);
-    }
-
-    private static void send(HttpExchange exchange, Reply reply) throws IOException {
+    private static void send(HttpExchange exchange, Reply reply, Faults.Fate fate) throws IOException {
         Headers headers = exchange.getResponseHeaders();
         reply.headers().forEach(headers::set);
         byte[] body = reply.bytes();
-        boolean bodiless = exchange.getRequestMethod().equals("HEAD") || body.length == 0;
-        exchange.sendResponseHeaders(reply.status(), bodiless ? -1 : body.length);
-        if (!bodiless) {
-            exchange.getResponseBody().write(body);
+        boolean bodiless = exchange.getRequestMethod().equals("HEAD") || reply.status() == 204 || reply.status() == 304;
+        if (bodiless || (body.length == 0 && !fate.body().endless())) {
+            exchange.sendResponseHeaders(reply.status(), -1);
+            return;
+        }
+        exchange.sendResponseHeaders(reply.status(), fate.body().endless() ? 0 : body.length);
+        OutputStream out = exchange.getResponseBody();
+        int length = fate.drop().equals(Optional.of(Drop.BODY)) ? body.length / 2 : body.length;
+        if (fate.body().byteDelay().isZero()) {
+            out.write(body, 0, length);
+        } else {
+            writeSlowly(out, body, length, fate);
+        }
+        if (fate.body().endless()) {
+            writeOn(out, fate);
+        }
+    }
+
+    private static void writeSlowly(OutputStream out, byte[] body, int length, Faults.Fate fate) throws IOException {
+        for (int i = 0; i < length; i++) {
+            fate.holdByte();
+            out.write(body[i]);
+            out.flush();
+        }
+    }
+
+    /** Writes until the other side hangs up, the fault is removed, or the sandbox is closed. */
+    private static void writeOn(OutputStream out, Faults.Fate fate) throws IOException {
+        int atOnce = fate.body().byteDelay().isZero() ? FILLING.length : 1;
+        while (fate.holdByte()) {
+            out.write(FILLING, 0, atOnce);
+            out.flush();
         }
     }
 }

@@ -6,10 +6,9 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * What a {@link Sandbox} enforces, and how it settles the points that the API's documentation leaves open.
+ * What a {@link Sandbox} enforces, and the script of how it fails and of what the API's documentation leaves open.
  *
- * <p>Immutable. The defaults are the documented limits; start from {@link #builder()}. The four switches at the end stand
- * for behaviour that nobody outside the service knows: their defaults are choices, not facts.
+ * <p>Immutable. The defaults are the documented limits and no faults; start from {@link #builder()}.
  *
  * @param port the port on 127.0.0.1, 0 to 65535; 0 takes a free one
  * @param path the folder that keeps the mappings between runs; without it they are lost at the end
@@ -18,10 +17,7 @@ import java.util.Set;
  * @param keys the API keys that are accepted; empty accepts every key that is not empty
  * @param secretKey the secret key that look-ups must show; without it any is accepted
  * @param minIdLength the fewest characters of an id in a request that sets no {@code min_id_length}; 1 to 1,024
- * @param throttledCalls whether a call answered with 429 counts towards the window
- * @param remaps what happens to a mapping of an id that is mapped to another id
- * @param chains what happens to a mapping onto a mapped id, or of an id that others are mapped to
- * @param selfMaps what happens to a mapping of an id to itself
+ * @param faults a fault script, JSON as in {@link Sandbox#addFaults}, in force from the start
  */
 public record SandboxOptions(
         int port,
@@ -31,33 +27,13 @@ public record SandboxOptions(
         Set<String> keys,
         Optional<String> secretKey,
         int minIdLength,
-        ThrottledCalls throttledCalls,
-        Treatment remaps,
-        Treatment chains,
-        Treatment selfMaps) {
-
-    /** Whether a call that is answered with 429 counts towards the window. The documentation does not say. */
-    public enum ThrottledCalls {
-        /** Only what was accepted counts. */
-        FREE,
-        /** The mappings of a refused call count too, so a sender that does not pause stays locked out. */
-        COUNTED
-    }
-
-    /** What happens to a mapping whose effect the documentation does not describe. */
-    public enum Treatment {
-        /** It is stored, in place of the one that the id had. */
-        STORE,
-        /** The call succeeds and this mapping has no effect. */
-        IGNORE,
-        /** The whole batch is answered with 400 and nothing of it is stored. */
-        REFUSE
-    }
+        Optional<String> faults) {
 
     /**
      * Checks the ranges.
      *
-     * @throws IllegalArgumentException if a value is out of its range, naming it and the range
+     * @throws IllegalArgumentException if a value is out of its range, naming it and the range, or if the script is wrong,
+     *     with the position
      */
     public SandboxOptions {
         keys = Set.copyOf(keys);
@@ -70,6 +46,7 @@ public record SandboxOptions(
         long limit = Math.round(eventsPerSecond * (window.toNanos() / 1e9));
         require(limit > 0, "window", window, "Use one that allows at least one mapping.");
         require(limit <= Integer.MAX_VALUE, "window", window, "Use one that allows at most 2147483647 mappings.");
+        faults.ifPresent(script -> FaultScript.parse(FaultScript.UNNAMED, script));
     }
 
     /** A builder that holds the documented limits: 50 mappings a second over 30 s, ids of 5 characters or more. */
@@ -82,12 +59,12 @@ public record SandboxOptions(
         return Math.toIntExact(Math.round(eventsPerSecond * (window.toNanos() / 1e9)));
     }
 
-    /** The limits and the switches; keys are left out. */
+    /** The limits; keys and the script are left out. */
     @Override
     public String toString() {
         return "SandboxOptions[port=" + port + ", path=" + path + ", eventsPerSecond=" + eventsPerSecond + ", window="
-                + window + ", minIdLength=" + minIdLength + ", throttledCalls=" + throttledCalls + ", remaps=" + remaps
-                + ", chains=" + chains + ", selfMaps=" + selfMaps + "]";
+                + window + ", minIdLength=" + minIdLength
+                + (faults.isPresent() ? ", with faults]" : "]");
     }
 
     private static void require(boolean holds, String name, Object value, String next) {
@@ -105,10 +82,7 @@ public record SandboxOptions(
         private Set<String> keys = Set.of();
         private Optional<String> secretKey = Optional.empty();
         private int minIdLength = 5;
-        private ThrottledCalls throttledCalls = ThrottledCalls.FREE;
-        private Treatment remaps = Treatment.STORE;
-        private Treatment chains = Treatment.STORE;
-        private Treatment selfMaps = Treatment.STORE;
+        private Optional<String> faults = Optional.empty();
 
         private Builder() {}
 
@@ -154,48 +128,19 @@ public record SandboxOptions(
             return this;
         }
 
-        /** Says whether refused calls count towards the window. */
-        public Builder throttledCalls(ThrottledCalls value) {
-            throttledCalls = value;
-            return this;
-        }
-
-        /** Says what a mapping of an id that is mapped elsewhere does. */
-        public Builder remaps(Treatment value) {
-            remaps = value;
-            return this;
-        }
-
-        /** Says what a mapping that makes a chain does. */
-        public Builder chains(Treatment value) {
-            chains = value;
-            return this;
-        }
-
-        /** Says what a mapping of an id to itself does. */
-        public Builder selfMaps(Treatment value) {
-            selfMaps = value;
+        /** Puts the faults and the switches of a script in force, JSON as in {@link Sandbox#addFaults}. */
+        public Builder faults(String script) {
+            faults = Optional.of(script);
             return this;
         }
 
         /**
          * The options.
          *
-         * @throws IllegalArgumentException if a value is out of its range
+         * @throws IllegalArgumentException if a value is out of its range or the script is wrong
          */
         public SandboxOptions build() {
-            return new SandboxOptions(
-                    port,
-                    path,
-                    eventsPerSecond,
-                    window,
-                    keys,
-                    secretKey,
-                    minIdLength,
-                    throttledCalls,
-                    remaps,
-                    chains,
-                    selfMaps);
+            return new SandboxOptions(port, path, eventsPerSecond, window, keys, secretKey, minIdLength, faults);
         }
     }
 }

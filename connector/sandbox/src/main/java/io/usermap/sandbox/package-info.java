@@ -2,11 +2,13 @@
  * Amplitude's User Mapping API on loopback, with the documented limits enforced and the mappings kept on disk.
  *
  * <p>It is written from the documentation alone and shares no code with the client, so that the two check each other. Read
- * {@link io.usermap.sandbox.Sandbox} first: starting, stopping, and what a test can ask. A request then goes from {@code
- * SandboxHandler} (HTTP) through {@code FormFields}, {@code MappingCall} and {@code IdRules} (what is well-formed) or {@code
- * LookupCall} to {@code Organisation}, whose lock orders the arrivals. There {@code ExactWindow} decides whether it may be
- * served, {@code MappingStore} carries it out, and {@code Journal} writes it down. {@code SandboxCommand} and {@code
- * SandboxFlags} make a command of it.
+ * {@link io.usermap.sandbox.Sandbox} first: starting, stopping, and what a test can ask. A request then goes
+ * from {@code SandboxHandler} (HTTP) through {@code Received}, {@code FormFields}, {@code MappingCall} and {@code IdRules}
+ * (what is well-formed) or {@code LookupCall} to {@code Faults} (what befalls it) and to {@code Organisation}, whose lock
+ * orders the arrivals. There a {@code Window} decides whether it may be served, {@code MappingStore} carries it out, {@code
+ * Journal} writes it down, and {@code RequestLog} remembers it. {@code FaultScript} reads what {@code Faults} and {@code
+ * Switches} hold; {@code AdminCalls} and {@code LivePage} show and change it. {@code SandboxCommand} and {@code SandboxFlags}
+ * make a command of it.
  *
  * <p>With the command on port 8080, curl maps one id, maps two, unmaps both, and asks. The JSON has to be percent-encoded,
  * which {@code --data-urlencode} does, and {@code -G} puts it into the query string where that is wanted; the server refuses

@@ -26,6 +26,13 @@ record Caller(URI endpoint) {
         return postForm(form("api_key", "123456789", "mapping", mapping));
     }
 
+    /** The same POST as it goes over the wire. */
+    String rawPost(String mapping) {
+        String form = form("api_key", "123456789", "mapping", mapping);
+        return "POST /usermap HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: " + FORM + "\r\nContent-Length: "
+                + form.length() + "\r\n\r\n" + form;
+    }
+
     HttpResponse<String> postForm(String form) {
         return send("/usermap", request -> request.header("Content-Type", FORM).POST(BodyPublishers.ofString(form)));
     }

@@ -213,6 +213,6 @@ class JournalTest {
     }
 
     private static MappingStore store() {
-        return new MappingStore(SandboxOptions.builder().build());
+        return new MappingStore(Switches.DEFAULTS);
     }
 }

@@ -1,7 +1,5 @@
 package io.usermap.sandbox;
 
-import static io.usermap.sandbox.SandboxOptions.Treatment.IGNORE;
-import static io.usermap.sandbox.SandboxOptions.Treatment.REFUSE;
 import static io.usermap.sandbox.SandboxRequest.Mapping.map;
 import static io.usermap.sandbox.SandboxRequest.Mapping.unmap;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -20,7 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class MappingStoreTest {
     @Test
     void linksBothWays() throws RefusedException {
-        MappingStore store = new MappingStore(SandboxOptions.builder().build());
+        MappingStore store = new MappingStore(Switches.DEFAULTS);
         store.apply(List.of(map("b", "all"), map("a", "all")));
 
         assertThat(store.mappedTo("a")).hasValue("all");
@@ -31,7 +29,7 @@ class MappingStoreTest {
 
     @Test
     void unmappingAnIdThatIsNotMappedDoesNothing() throws RefusedException {
-        MappingStore store = new MappingStore(SandboxOptions.builder().build());
+        MappingStore store = new MappingStore(Switches.DEFAULTS);
         store.apply(List.of(unmap("a")));
 
         assertThat(store.snapshot()).isEmpty();
@@ -39,7 +37,7 @@ class MappingStoreTest {
 
     @Test
     void aLaterMappingOfAnIdWins() throws RefusedException {
-        MappingStore store = new MappingStore(SandboxOptions.builder().build());
+        MappingStore store = new MappingStore(Switches.DEFAULTS);
         store.apply(List.of(map("a", "x"), map("a", "y"), map("b", "x"), unmap("b")));
 
         assertThat(store.snapshot()).isEqualTo(Map.of("a", "y"));
@@ -48,7 +46,7 @@ class MappingStoreTest {
 
     @Test
     void keepsChainsAndSelfMapsAsTheyAre() throws RefusedException {
-        MappingStore store = new MappingStore(SandboxOptions.builder().build());
+        MappingStore store = new MappingStore(Switches.DEFAULTS);
         store.apply(List.of(map("a", "b"), map("b", "c"), map("d", "d")));
 
         assertThat(store.snapshot()).isEqualTo(Map.of("a", "b", "b", "c", "d", "d"));
@@ -57,8 +55,7 @@ class MappingStoreTest {
 
     @Test
     void refusesARemapWhenToldToAndStoresNothingOfItsBatch() throws RefusedException {
-        MappingStore store =
-                new MappingStore(SandboxOptions.builder().remaps(REFUSE).build());
+        MappingStore store = new MappingStore(settled("remaps", "refuse"));
         store.apply(List.of(map("a", "x")));
 
         assertThatThrownBy(() -> store.apply(List.of(unmap("a"), map("b", "x"), map("b", "y"))))
@@ -70,8 +67,7 @@ class MappingStoreTest {
 
     @Test
     void aMappingSentAgainIsNoRemap() throws RefusedException {
-        MappingStore store =
-                new MappingStore(SandboxOptions.builder().remaps(REFUSE).build());
+        MappingStore store = new MappingStore(settled("remaps", "refuse"));
         store.apply(List.of(map("a", "x"), map("a", "x")));
         store.apply(List.of(unmap("a"), map("a", "y")));
 
@@ -80,8 +76,7 @@ class MappingStoreTest {
 
     @Test
     void refusesChainsInEitherOrderWhenToldTo() throws RefusedException {
-        MappingStore store =
-                new MappingStore(SandboxOptions.builder().chains(REFUSE).build());
+        MappingStore store = new MappingStore(settled("chains", "refuse"));
 
         assertThatThrownBy(() -> store.apply(List.of(map("a", "b"), map("b", "c"))))
                 .hasMessage("mapping[1] makes a chain");
@@ -92,16 +87,14 @@ class MappingStoreTest {
 
     @Test
     void refusesSelfMapsWhenToldTo() {
-        MappingStore store =
-                new MappingStore(SandboxOptions.builder().selfMaps(REFUSE).build());
+        MappingStore store = new MappingStore(settled("self_maps", "refuse"));
 
         assertThatThrownBy(() -> store.apply(List.of(map("a", "a")))).hasMessage("mapping[0] maps an id to itself");
     }
 
     @Test
     void ignoredMappingsHaveNoEffectAndAreNotReported() throws RefusedException {
-        MappingStore store = new MappingStore(
-                SandboxOptions.builder().remaps(IGNORE).selfMaps(IGNORE).build());
+        MappingStore store = new MappingStore(settled("remaps", "ignore", "self_maps", "ignore"));
 
         MappingStore.Applied applied = store.apply(List.of(map("a", "x"), map("a", "y"), map("b", "b")));
 
@@ -113,7 +106,7 @@ class MappingStoreTest {
     @ValueSource(longs = {1, 2, 3, 4})
     void agreesWithAPlainMapAndRevertsWholly(long seed) throws RefusedException {
         Random random = new Random(seed);
-        MappingStore store = new MappingStore(SandboxOptions.builder().build());
+        MappingStore store = new MappingStore(Switches.DEFAULTS);
         Map<String, String> expected = new HashMap<>();
         for (int i = 0; i < 300; i++) {
             List<Mapping> batch = random.ints(5, 0, 12)
@@ -141,5 +134,16 @@ class MappingStoreTest {
                             .sorted()
                             .toList());
         }
+    }
+
+    private static Switches settled(String... namesAndValues) {
+        StringBuilder script = new StringBuilder();
+        for (int i = 0; i < namesAndValues.length; i += 2) {
+            script.append(script.isEmpty() ? "" : ",")
+                    .append("\"%s\": \"%s\"".formatted(namesAndValues[i], namesAndValues[i + 1]));
+        }
+        return FaultScript.parse("script", "{\"switches\": {" + script + "}}")
+                .switches()
+                .apply(Switches.DEFAULTS);
     }
 }

@@ -6,6 +6,7 @@ import io.usermap.sandbox.SandboxRequest.Mapping;
 import java.time.Instant;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 class RequestLogTest {
@@ -41,11 +42,17 @@ class RequestLogTest {
 
     private static SandboxRequest request(long nanos, int mappings) {
         return new SandboxRequest(
+                nanos,
                 Instant.EPOCH,
                 nanos,
+                Optional.empty(),
                 "POST",
                 "/usermap",
                 200,
+                true,
+                List.of(),
+                Optional.empty(),
+                0,
                 Collections.nCopies(mappings, Mapping.unmap("ann@one")),
                 List.of());
     }

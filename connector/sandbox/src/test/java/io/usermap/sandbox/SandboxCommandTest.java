@@ -88,8 +88,8 @@ class SandboxCommandTest {
                 "--port | Cannot use flag '--port' without a value. Add one after it.",
                 "--key= | Cannot use flag '--key' without a value. Add one after it.",
                 "--port 1 --port 2 | Cannot use flag '--port' twice. Leave one of them out.",
-                "--faults f.json | Cannot use flag '--faults': fault scripts are not available in this version."
-                        + " Leave it out.",
+                "--faults gone.json | Cannot parse flag '--faults': 'gone.json' is not there."
+                        + " Use the name of a file with a fault script.",
                 "--prot 1 | Cannot use '--prot': there is no such flag. Use --port, --path, --events-per-second,"
                         + " --window, --key, --faults, --help, --version.",
                 "8080 | Cannot use '8080': there is no such flag. Use --port, --path, --events-per-second,"

@@ -3,12 +3,12 @@ package io.usermap.sandbox;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.usermap.sandbox.SandboxOptions.Treatment;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -33,8 +33,10 @@ class SandboxLifeTest {
 
     @Test
     void keepsWhatTookEffectWhateverTheSwitchesAreLater() throws IOException {
-        SandboxOptions ignoring =
-                SandboxOptions.builder().path(folder).remaps(Treatment.IGNORE).build();
+        SandboxOptions ignoring = SandboxOptions.builder()
+                .path(folder)
+                .faults("{\"switches\": {\"remaps\": \"ignore\"}}")
+                .build();
         try (Sandbox first = Sandbox.start(ignoring)) {
             new Caller(first.endpoint()).post(Caller.maps(1, "ann"));
             new Caller(first.endpoint()).post(Caller.maps(1, "ann").replace("everybody", "somebody"));
@@ -67,19 +69,20 @@ class SandboxLifeTest {
     @Test
     void storesNothingThatItCannotWriteDown() throws IOException {
         SandboxOptions options = SandboxOptions.builder().build();
-        MappingStore store = new MappingStore(options);
+        MappingStore store = new MappingStore(Switches.DEFAULTS);
         Journal journal = Journal.open(folder, store);
         Organisation organisation = new Organisation(options, () -> 0, store, journal);
         journal.close();
 
-        Reply reply =
-                organisation.change("POST", "/usermap", List.of(SandboxRequest.Mapping.map("ann@one", "ann@all")));
+        Received.Call change = new Received.Call.Change(List.of(SandboxRequest.Mapping.map("ann@one", "ann@all")));
+        Received request = new Received("POST", "/usermap", 0, Optional.empty(), change);
+        Reply reply = organisation.serve(request, Faults.Fate.NONE).reply().orElseThrow();
 
         assertThat(reply.status()).isEqualTo(500);
         assertThat(reply.body()).isEqualTo("Cannot write the journal: Stream Closed. Nothing was stored.");
         assertThat(organisation.mappings()).isEmpty();
         assertThat(organisation.mostInWindow()).isZero();
-        assertThat(organisation.counts()).isEqualTo(new Sandbox.Counts(1, 0, 0, 0, 1, 0));
+        assertThat(organisation.counts()).isEqualTo(new Sandbox.Counts(1, 1, 0, 0, 0, 1, 0, 0));
     }
 
     @Test

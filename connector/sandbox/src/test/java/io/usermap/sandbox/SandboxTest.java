@@ -4,8 +4,6 @@ import static io.usermap.sandbox.SandboxRequest.Mapping.map;
 import static io.usermap.sandbox.SandboxRequest.Mapping.unmap;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.usermap.sandbox.SandboxOptions.ThrottledCalls;
-import io.usermap.sandbox.SandboxOptions.Treatment;
 import java.io.IOException;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
@@ -78,7 +76,7 @@ class SandboxTest {
         assertSuccess(caller.post("[{\"user_id\":\"ann-0\",\"unmap\":true},{\"user_id\":\"ann-2\",\"unmap\":true}]"));
 
         assertThat(sandbox.mappings()).isEqualTo(Map.of("ann-1", "everybody"));
-        assertThat(sandbox.counts()).isEqualTo(new Sandbox.Counts(2, 3, 2, 0, 0, 0));
+        assertThat(sandbox.counts()).isEqualTo(new Sandbox.Counts(2, 5, 3, 2, 0, 0, 0, 0));
         assertThat(sandbox.counts().accepted()).isEqualTo(5);
     }
 
@@ -93,7 +91,7 @@ class SandboxTest {
 
         assertRefused(response, 400, "mapping[1].user_id is null");
         assertThat(sandbox.mappings()).isEmpty();
-        assertThat(sandbox.counts()).isEqualTo(new Sandbox.Counts(1, 0, 0, 0, 1, 0));
+        assertThat(sandbox.counts()).isEqualTo(new Sandbox.Counts(1, 0, 0, 0, 0, 1, 0, 0));
     }
 
     @Test
@@ -128,7 +126,7 @@ class SandboxTest {
 
     @Test
     void countsThrottledCallsWhenToldTo() throws IOException {
-        start(SandboxOptions.builder().throttledCalls(ThrottledCalls.COUNTED));
+        start(SandboxOptions.builder().faults("{\"switches\": {\"throttled_calls\": \"counted\"}}"));
         assertSuccess(caller.post(Caller.maps(1500, "ann")));
         clock.set(Duration.ofSeconds(10).toNanos());
         assertRefused(caller.post(Caller.maps(1500, "bob")), 429, "throttled");
@@ -150,7 +148,7 @@ class SandboxTest {
 
     @Test
     void refusesARemapWhenToldTo() throws IOException {
-        start(SandboxOptions.builder().remaps(Treatment.REFUSE));
+        start(SandboxOptions.builder().faults("{\"switches\": {\"remaps\": \"refuse\"}}"));
         assertSuccess(caller.post(ANN));
 
         HttpResponse<String> response = caller.post(ANN.replace("\"ann@example.com", "\"ann@elsewhere"));
@@ -164,9 +162,9 @@ class SandboxTest {
     void refusesABodyOfMoreThanAMillionBytes() {
         String form = Caller.form("api_key", "1", "mapping", ANN) + "&padding=";
 
-        assertSuccess(caller.postForm(form + "x".repeat(SandboxHandler.MAX_BODY_BYTES - form.length())));
+        assertSuccess(caller.postForm(form + "x".repeat(Received.MAX_BODY_BYTES - form.length())));
         assertRefused(
-                caller.postForm(form + "x".repeat(SandboxHandler.MAX_BODY_BYTES - form.length() + 1)),
+                caller.postForm(form + "x".repeat(Received.MAX_BODY_BYTES - form.length() + 1)),
                 413,
                 "the body is larger than 1000000 bytes");
     }
@@ -224,7 +222,7 @@ class SandboxTest {
         assertThat(requests).extracting(SandboxRequest::arrivedNanos).containsExactly(7L, 9L, 9L);
         sandbox.clearRequests();
         assertThat(sandbox.requests()).isEmpty();
-        assertThat(sandbox.counts()).isEqualTo(new Sandbox.Counts(3, 1, 1, 0, 1, 1));
+        assertThat(sandbox.counts()).isEqualTo(new Sandbox.Counts(3, 2, 1, 1, 0, 1, 0, 1));
     }
 
     @Test
@@ -241,7 +239,7 @@ class SandboxTest {
         assertThat(statuses).containsExactlyInAnyOrder(200, 429);
         assertThat(sandbox.requests()).extracting(SandboxRequest::arrivedNanos).isSorted();
         assertThat(sandbox.requests()).extracting(SandboxRequest::status).isSorted();
-        assertThat(sandbox.counts()).isEqualTo(new Sandbox.Counts(200, 1500, 0, 50, 0, 0));
+        assertThat(sandbox.counts()).isEqualTo(new Sandbox.Counts(200, 2000, 1500, 0, 50, 0, 0, 0));
         assertThat(sandbox.mostInWindow()).isEqualTo(1500);
     }
 
