@@ -124,13 +124,16 @@ final class Organisation implements AutoCloseable {
         entry.finish(took);
     }
 
-    /** Changes the switches; what is in the window stays in it. */
+    /** Changes the switches. Another model of the window starts with the mappings that an exact one holds now. */
     synchronized void settle(UnaryOperator<Switches> change) {
-        long now = nanoClock.getAsLong();
-        switches = change.apply(switches);
+        Switches before = switches;
+        switches = change.apply(before);
         store.settle(switches);
-        charged = Window.of(switches, limit, windowNanos);
-        accepted.entries(now).forEach(entry -> charged.count(entry.mappings(), entry.atNanos()));
+        if (switches.windowModel() != before.windowModel()
+                || !switches.tokenCapacity().equals(before.tokenCapacity())) {
+            charged = Window.of(switches, limit, windowNanos);
+            accepted.entries(nanoClock.getAsLong()).forEach(entry -> charged.count(entry.mappings(), entry.atNanos()));
+        }
     }
 
     long nanos() {

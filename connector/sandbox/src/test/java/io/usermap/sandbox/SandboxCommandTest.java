@@ -11,6 +11,7 @@ import java.io.PipedOutputStream;
 import java.io.PrintStream;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -49,6 +50,47 @@ class SandboxCommandTest {
         assertThat(err.toString(StandardCharsets.UTF_8))
                 .isEqualToNormalizingNewlines(
                         "At most 30 mappings in any 30000 ms; mappings are kept in " + folder + ".\n");
+    }
+
+    @Test
+    void endsWithSixWhenAFaultScriptIsWrong(@TempDir Path folder) throws IOException {
+        Path script = Files.writeString(folder.resolve("faults.json"), "{\"faults\": [\n  {\"staus\": 503}]}");
+
+        assertThat(run("--faults", script.toString())).isEqualTo(6);
+        assertThat(err.toString(StandardCharsets.UTF_8))
+                .isEqualToNormalizingNewlines("Cannot read " + script
+                        + ": line 2, column 4: there is no key 'staus' in a fault. Use 'status'.\n");
+        assertThat(out.size()).isZero();
+    }
+
+    @Test
+    void readsAFaultScript(@TempDir Path folder) throws IOException {
+        String text = "{\"faults\": [{\"status\": 503}]}";
+        Path script = Files.writeString(folder.resolve("faults.json"), text);
+
+        assertThat(SandboxFlags.parse(List.of("--faults", script.toString())))
+                .isEqualTo(new SandboxFlags.Serve(
+                        SandboxOptions.builder().faults(text).build()));
+        try (Sandbox sandbox =
+                Sandbox.start(SandboxOptions.builder().faults(text).build())) {
+            assertThat(new Caller(sandbox.endpoint()).post("[]").statusCode()).isEqualTo(503);
+        }
+    }
+
+    @Test
+    void refusesAFaultScriptThatCannotBeRead(@TempDir Path folder) throws IOException {
+        Path latin = Files.write(folder.resolve("latin.json"), new byte[] {'{', (byte) 0xe4, '}'});
+        Path large = Files.writeString(folder.resolve("large.json"), " ".repeat(FaultScript.MAX_LENGTH + 1));
+
+        assertThat(run("--faults", latin.toString())).isEqualTo(6);
+        assertThat(run("--faults", large.toString())).isEqualTo(6);
+        assertThat(run("--faults", folder.toString())).isEqualTo(6);
+        assertThat(err.toString(StandardCharsets.UTF_8).lines())
+                .containsExactly(
+                        "Cannot parse flag '--faults': '" + latin + "' is not UTF-8. Save it so.",
+                        "Cannot parse flag '--faults': '" + large + "' is larger than 1000000 bytes. Shorten it.",
+                        "Cannot parse flag '--faults': '" + folder
+                                + "' cannot be read. Use the name of a file with a fault script.");
     }
 
     @Test

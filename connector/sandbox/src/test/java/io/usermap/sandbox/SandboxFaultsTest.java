@@ -284,6 +284,16 @@ class SandboxFaultsTest {
     }
 
     @Test
+    void keepsCountedRefusalsWhenFaultsAreAdded() {
+        sandbox.addFaults("""
+                {"switches": {"refused_calls": "counted"}, "faults": [{"times": 1, "status": 400}]}""");
+        caller.post(Caller.maps(1500, "ann"));
+        add("{'name': 'never', 'requests': 99, 'status': 500}");
+
+        assertThat(caller.post(ANN).statusCode()).isEqualTo(429);
+    }
+
+    @Test
     void keepsTheWindowAndTheFaultsExactWhenManyComeAtOnce() {
         add("{'requests': 'every 4', 'status': 503}", "{'delay_request': '0ms-3ms'}");
 
