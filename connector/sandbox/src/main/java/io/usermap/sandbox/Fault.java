@@ -14,7 +14,7 @@ import java.util.regex.Pattern;
  * <p>Immutable, and the same for every run: chance and latency are drawn from the script's seed, the fault's name and the
  * number of the request, whatever the threads do.
  *
- * @param name how the request log calls it; unique among the faults in force
+ * @param name how the request log calls it, unique among the faults in force; empty as long as it has none
  * @param seed where its draws begin
  * @param when which requests it befalls
  * @param requestDelay how long a request is held before it arrives, counts, and is stored
@@ -148,6 +148,11 @@ record Fault(
      */
     record Body(Duration byteDelay, boolean endless) {
         static final Body PLAIN = new Body(Duration.ZERO, false);
+    }
+
+    /** The same fault called {@code newName}. */
+    Fault called(String newName) {
+        return new Fault(newName, seed, when, requestDelay, answerDelay, answer, drop, body);
     }
 
     /** Whether no later fault is tried for a request that this one befell: it does more than to delay. */

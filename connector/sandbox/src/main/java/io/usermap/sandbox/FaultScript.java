@@ -98,12 +98,12 @@ record FaultScript(List<Fault> faults, UnaryOperator<Switches> switches) {
         List<Fault> faults = new ArrayList<>();
         Set<String> names = new HashSet<>();
         for (ScriptObject written : script.objects("faults")) {
-            Fault fault = fault(written, seed, "fault-" + (faults.size() + 1));
-            if (!names.add(fault.name())) {
+            Fault fault = fault(written, seed);
+            if (!fault.name().isEmpty() && !names.add(fault.name())) {
                 throw written.wrong("name", "there are two faults '" + fault.name() + "'. Rename one of them.");
             }
-            if (names.size() > MAX_FAULTS) {
-                throw written.wrong("name", "there are more than " + MAX_FAULTS + " faults. Leave some out.");
+            if (faults.size() == MAX_FAULTS) {
+                throw written.wrong("", "there are more than " + MAX_FAULTS + " faults. Leave some out.");
             }
             faults.add(fault);
         }
@@ -136,15 +136,15 @@ record FaultScript(List<Fault> faults, UnaryOperator<Switches> switches) {
                 selfMaps.orElse(before.selfMaps()));
     }
 
-    private static Fault fault(ScriptObject written, long seed, String defaultName) {
+    private static Fault fault(ScriptObject written, long seed) {
         written.allowOnly("a fault", FAULT_KEYS);
-        String name = written.text("name").orElse(defaultName);
-        if (!NAME.matcher(name).matches()) {
+        Optional<String> name = written.text("name");
+        if (name.isPresent() && !NAME.matcher(name.get()).matches()) {
             throw written.wrong(
                     "name", "'name' holds other characters. Use 1 to 60 letters, digits, blanks and any of _.:+-");
         }
         Optional<Drop> drop = written.choice("drop", Drop.class);
-        Optional<Answer> answer = answer(written, name);
+        Optional<Answer> answer = answer(written);
         if (answer.isPresent() && drop.isPresent() && drop.get() != Drop.BODY) {
             throw written.wrong("drop", "a dropped connection has no status. Leave one of them out.");
         }
@@ -152,7 +152,7 @@ record FaultScript(List<Fault> faults, UnaryOperator<Switches> switches) {
                 written.duration("byte_delay").orElse(Duration.ZERO),
                 written.flag("endless_body").orElse(false));
         Fault fault = new Fault(
-                name,
+                name.orElse(""),
                 seed,
                 when(written),
                 written.delay("delay_request").orElse(Delay.NONE),
@@ -165,7 +165,7 @@ record FaultScript(List<Fault> faults, UnaryOperator<Switches> switches) {
                 && fault.answerDelay().isNone()) {
             throw written.wrong(
                     "",
-                    "fault '" + name + "' does nothing. Use delay_request, delay_answer, status, redirect, drop,"
+                    "the fault does nothing. Use delay_request, delay_answer, status, redirect, drop,"
                             + " byte_delay or endless_body.");
         }
         return fault;
@@ -225,7 +225,7 @@ record FaultScript(List<Fault> faults, UnaryOperator<Switches> switches) {
         }
     }
 
-    private static Optional<Answer> answer(ScriptObject written, String name) {
+    private static Optional<Answer> answer(ScriptObject written) {
         Optional<String> redirect = written.text("redirect");
         Optional<Integer> status = written.whole("status", 200, 599).map(Long::intValue);
         if (redirect.isPresent()) {
@@ -243,7 +243,7 @@ record FaultScript(List<Fault> faults, UnaryOperator<Switches> switches) {
             }
             return Optional.empty();
         }
-        Reply reply = Reply.text(status.get(), written.text("body").orElse("fault " + name));
+        Reply reply = Reply.text(status.get(), written.text("body").orElse("by the fault script"));
         reply = redirect.isPresent() ? reply.with("Location", redirect.get()) : reply;
         Optional<String> retryAfter = headerValue(written, "retry_after");
         reply = retryAfter.isPresent() ? reply.with("Retry-After", retryAfter.get()) : reply;

@@ -4,13 +4,14 @@ import io.usermap.sandbox.Fault.Drop;
 import io.usermap.sandbox.Fault.Target;
 import java.io.InterruptedIOException;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.stream.Stream;
 
 /**
  * The faults in force.
@@ -24,6 +25,7 @@ import java.util.stream.Stream;
  */
 final class Faults {
     private volatile List<Active> active = List.of();
+    private int everSet;
 
     /** A fault in force and what it has done. */
     static final class Active {
@@ -142,23 +144,30 @@ final class Faults {
     }
 
     /**
-     * Puts more faults in force, after those that are.
+     * Puts more faults in force, after those that are; one without a name is called by its number among all ever set.
      *
      * @throws IllegalArgumentException if one of them is called as one in force, or if there are too many; none is added
      */
     synchronized void add(List<Fault> faults, long nowNanos) {
-        for (Fault fault : faults) {
-            if (active.stream().anyMatch(present -> present.fault.name().equals(fault.name()))) {
-                throw new IllegalArgumentException("Cannot add fault '" + fault.name()
-                        + "': there is one in force of that name. Name it, or remove the other one.");
-            }
-        }
         if (active.size() + faults.size() > FaultScript.MAX_FAULTS) {
             throw new IllegalArgumentException("Cannot add " + faults.size() + " faults: " + active.size()
                     + " are in force. Remove some; " + FaultScript.MAX_FAULTS + " are possible.");
         }
-        active = Stream.concat(active.stream(), faults.stream().map(fault -> new Active(fault, nowNanos)))
-                .toList();
+        Set<String> names = new HashSet<>();
+        active.forEach(present -> names.add(present.fault.name()));
+        List<Active> more = new ArrayList<>(active);
+        int number = everSet;
+        for (Fault fault : faults) {
+            number++;
+            Fault named = fault.name().isEmpty() ? fault.called("fault-" + number) : fault;
+            if (!names.add(named.name())) {
+                throw new IllegalArgumentException("Cannot add fault '" + named.name()
+                        + "': there is one in force of that name. Name it, or remove the other one.");
+            }
+            more.add(new Active(named, nowNanos));
+        }
+        everSet = number;
+        active = List.copyOf(more);
     }
 
     /** Removes the fault of that name, lets go what it holds, and tells whether there was one. */

@@ -34,11 +34,13 @@ import java.util.function.LongSupplier;
  *
  * <p>Safe for use by several threads. Serves up to 256 requests at once on daemon threads, those that a fault
  * holds included, and listens on 127.0.0.1 only.
- * Starting it sets the system property {@code sun.net.httpserver.nodelay}, without which the JDK's server stalls for 40 ms
- * on large bodies; it has no effect in a JVM that has started a server before.
+ * Starting it sets two system properties of the JDK's server: {@code sun.net.httpserver.nodelay}, without which it stalls for
+ * 40 ms on large bodies, and {@code sun.net.httpserver.maxReqTime}, without which a request that never ends holds a thread for
+ * ever; after 60 s its connection is closed. They have no effect in a JVM that has started a server before.
  */
 public final class Sandbox implements AutoCloseable {
     private static final byte[] LOOPBACK = {127, 0, 0, 1};
+    private static final String MAX_REQUEST_SECONDS = "60";
     private static final int THREADS = 256;
     private static final int IDLE_SECONDS = 10;
     private static final int BACKLOG = 128;
@@ -95,6 +97,7 @@ public final class Sandbox implements AutoCloseable {
     /** As the public one, with the window counted by {@code nanoClock}. */
     static Sandbox start(SandboxOptions options, LongSupplier nanoClock) throws IOException {
         System.getProperties().putIfAbsent("sun.net.httpserver.nodelay", "true");
+        System.getProperties().putIfAbsent("sun.net.httpserver.maxReqTime", MAX_REQUEST_SECONDS);
         Organisation organisation = Organisation.open(options, nanoClock);
         try {
             Faults faults = new Faults();

@@ -3,6 +3,7 @@ package io.usermap.sandbox;
 import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -32,6 +33,9 @@ final class ScriptObject {
     private static final Duration LONGEST = Duration.ofHours(1);
     private static final int MAX_QUOTED = 40;
 
+    /** A list of ids in a fault in the list of a script. */
+    private static final int DEPTH = 4;
+
     private final String script;
     private final Map<String, JsonLocation> positions;
     private final String pointer;
@@ -51,6 +55,9 @@ final class ScriptObject {
     static ScriptObject parse(String script, String text) {
         try {
             JsonNode tree = StrictJson.MAPPER.readTree(text);
+            if (tree.isMissingNode()) {
+                throw new IllegalArgumentException("Cannot read " + script + ": it is empty. Write {} at least.");
+            }
             return new ScriptObject(script, positions(text), "", tree);
         } catch (JsonProcessingException e) {
             JsonLocation at = e.getLocation();
@@ -60,13 +67,23 @@ final class ScriptObject {
         }
     }
 
-    /** Where each key and each element of an array begins, by its JSON pointer. */
+    /** Where each key and each element of an array begins, by its JSON pointer; deeper than scripts go, nothing is noted. */
     private static Map<String, JsonLocation> positions(String text) {
         Map<String, JsonLocation> positions = new HashMap<>();
+        int depth = 0;
         try (JsonParser parser = StrictJson.MAPPER.createParser(text)) {
-            while (parser.nextToken() != null) {
-                positions.putIfAbsent(
-                        parser.getParsingContext().pathAsPointer().toString(), parser.currentTokenLocation());
+            for (JsonToken token = parser.nextToken(); token != null; token = parser.nextToken()) {
+                if (token.isStructEnd()) {
+                    depth--;
+                    continue;
+                }
+                if (depth <= DEPTH) {
+                    positions.putIfAbsent(
+                            parser.getParsingContext().pathAsPointer().toString(), parser.currentTokenLocation());
+                }
+                if (token.isStructStart()) {
+                    depth++;
+                }
             }
         } catch (IOException e) {
             throw new UncheckedIOException("a text that was just parsed", e);

@@ -11,7 +11,6 @@ import io.usermap.sandbox.Switches.Charge;
 import io.usermap.sandbox.Switches.Treatment;
 import io.usermap.sandbox.Switches.WindowModel;
 import java.time.Duration;
-import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.Collectors;
@@ -106,14 +105,6 @@ class FaultScriptTest {
     }
 
     @Test
-    void namesFaultsByTheirPlace() {
-        List<Fault> faults = parse("{\"faults\": [{\"status\": 500}, {\"drop\": \"answer\"}]}")
-                .faults();
-
-        assertThat(faults).extracting(Fault::name).containsExactly("fault-1", "fault-2");
-    }
-
-    @Test
     void redirectsWith307UnlessToldOtherwise() {
         Fault fault = parse("{\"faults\": [{\"redirect\": \"http://127.0.0.1:1/usermap\"}]}")
                 .faults()
@@ -179,7 +170,7 @@ class FaultScriptTest {
                         + " two faults 'a'. Rename one of them.",
                 "{`faults`: [{`name`: `<b>`, `status`: 500}]} | line 1, column 14: 'name' holds other characters."
                         + " Use 1 to 60 letters, digits, blanks and any of _.:+-",
-                "{`faults`: [{`times`: 3}]} | line 1, column 13: fault 'fault-1' does nothing. Use delay_request,"
+                "{`faults`: [{`times`: 3}]} | line 1, column 13: the fault does nothing. Use delay_request,"
                         + " delay_answer, status, redirect, drop, byte_delay or endless_body.",
                 "{`switches`: {`token_capacity`: 5}} | line 1, column 15: 'token_capacity' needs"
                         + " \"window_model\": \"token_bucket\". Add it.",
@@ -203,6 +194,19 @@ class FaultScriptTest {
                 .hasMessageEndingWith("there are more than 1000 faults. Leave some out.");
         assertThatThrownBy(() -> parse(" ".repeat(FaultScript.MAX_LENGTH + 1)))
                 .hasMessage("Cannot read script: it has 1000001 characters. Use at most 1000000.");
+    }
+
+    @Test
+    void refusesAnEmptyScript() {
+        assertThatThrownBy(() -> parse(" ")).hasMessage("Cannot read script: it is empty. Write {} at least.");
+    }
+
+    @Test
+    void notesNoPositionsDeeperThanScriptsGo() {
+        String deep = "[".repeat(900) + "1,".repeat(400_000) + "1" + "]".repeat(900);
+
+        assertThatThrownBy(() -> parse("{\"faults\": [{\"ids\": " + deep + "}]}"))
+                .hasMessageStartingWith("Cannot read script: line 1, column 22: [[[[[");
     }
 
     @Test

@@ -122,6 +122,16 @@ class FaultsTest {
     }
 
     @Test
+    void numbersThoseWithoutANameAmongAllEverSet() {
+        add("{'status': 500}", "{'name': 'two', 'status': 500}");
+        add("{'status': 500}");
+        faults.clear();
+        add("{'status': 500}");
+
+        assertThat(faults.inForce()).extracting(active -> active.fault().name()).containsExactly("fault-4");
+    }
+
+    @Test
     void addsAllFaultsOrNone() {
         add("{'name': 'one', 'status': 500}");
 

@@ -75,6 +75,17 @@ class JournalTest {
     }
 
     @Test
+    void refusesALineThatNoSandboxWrites() throws IOException {
+        Files.createDirectories(folder);
+        Files.writeString(file, HEADER + "[]\n" + " ".repeat(13_000_000) + "\n");
+
+        assertThatThrownBy(this::read)
+                .isInstanceOf(IOException.class)
+                .hasMessage("Cannot read " + file
+                        + ": line 3 is not what a sandbox writes. Move the file away to start without mappings.");
+    }
+
+    @Test
     void startsAnewWhenTheFirstLineIsTorn() throws IOException {
         Files.createDirectories(folder);
         Files.writeString(file, HEADER.strip());

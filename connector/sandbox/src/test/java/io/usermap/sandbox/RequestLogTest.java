@@ -32,6 +32,16 @@ class RequestLogTest {
     }
 
     @Test
+    void forgetsTheOldestWhenTheirIdsAreTooLong() {
+        String id = "x".repeat(Math.toIntExact(RequestLog.MAX_CHARACTERS / 4));
+        for (int i = 0; i < 6; i++) {
+            log.add(request(i, List.of(Mapping.unmap(id))));
+        }
+
+        assertThat(log.snapshot()).extracting(SandboxRequest::arrivedNanos).containsExactly(2L, 3L, 4L, 5L);
+    }
+
+    @Test
     void isEmptyAfterClearing() {
         log.add(request(0, RequestLog.MAX_IDS));
         log.clear();
@@ -41,6 +51,10 @@ class RequestLogTest {
     }
 
     private static SandboxRequest request(long nanos, int mappings) {
+        return request(nanos, Collections.nCopies(mappings, Mapping.unmap("ann@one")));
+    }
+
+    private static SandboxRequest request(long nanos, List<Mapping> mappings) {
         return new SandboxRequest(
                 nanos,
                 Instant.EPOCH,
@@ -53,7 +67,7 @@ class RequestLogTest {
                 List.of(),
                 Optional.empty(),
                 0,
-                Collections.nCopies(mappings, Mapping.unmap("ann@one")),
+                mappings,
                 List.of());
     }
 }
