@@ -284,6 +284,18 @@ class SandboxFaultsTest {
     }
 
     @Test
+    void doesNotCountWhatItOnlyPretendsToHaveServed() {
+        sandbox.addFaults("""
+                {"switches": {"refused_calls": "counted", "throttled_calls": "counted"},
+                 "faults": [{"times": 1, "status": 200}, {"times": 1, "redirect": "/elsewhere"}]}""");
+        assertThat(caller.post(Caller.maps(1500, "ann")).statusCode()).isEqualTo(200);
+        assertThat(caller.post(Caller.maps(1500, "ann")).statusCode()).isEqualTo(307);
+
+        assertThat(caller.post(Caller.maps(1500, "ann")).statusCode()).isEqualTo(200);
+        assertThat(sandbox.mostInWindow()).isEqualTo(1500);
+    }
+
+    @Test
     void keepsCountedRefusalsWhenFaultsAreAdded() {
         sandbox.addFaults("""
                 {"switches": {"refused_calls": "counted"}, "faults": [{"times": 1, "status": 400}]}""");

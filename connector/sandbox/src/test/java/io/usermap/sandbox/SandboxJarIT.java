@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.net.URI;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -59,9 +60,22 @@ class SandboxJarIT {
         callerOf(startSandbox());
     }
 
-    private Process startSandbox() throws IOException {
+    @Test
+    void failsAsItsScriptSays() throws Exception {
+        Path script = Files.writeString(
+                folder.resolve("faults.json"),
+                "{\"faults\": [{\"requests\": 1, \"status\": 503, \"body\": \"not yet\"}]}");
+        Caller caller = callerOf(startSandbox("--faults", script.toString()));
+
+        assertThat(caller.post(Caller.maps(1, "ann")).body()).isEqualTo("not yet");
+        assertThat(caller.post(Caller.maps(1, "ann")).body()).isEqualTo("success");
+    }
+
+    private Process startSandbox(String... flags) throws IOException {
         String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        Process process = new ProcessBuilder(java, "-jar", JAR, "--path", folder.toString()).start();
+        List<String> command = new ArrayList<>(List.of(java, "-jar", JAR, "--path", folder.toString()));
+        command.addAll(List.of(flags));
+        Process process = new ProcessBuilder(command).start();
         started.add(process);
         return process;
     }

@@ -226,6 +226,13 @@ class SandboxTest {
     }
 
     @Test
+    void logsTheBeginningOfALongPath() {
+        caller.send("/" + "y".repeat(5000), request -> request.GET());
+
+        assertThat(sandbox.requests()).extracting(SandboxRequest::path).containsExactly("/" + "y".repeat(199));
+    }
+
+    @Test
     void ordersArrivalsAsItStampsThem() throws IOException {
         sandbox.close();
         sandbox = Sandbox.start(SandboxOptions.builder().build());
