@@ -3,7 +3,9 @@ package io.usermap.client;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.usermap.client.AllowanceRules.Pacing;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
@@ -33,6 +35,11 @@ class AllowanceSimulationTest {
             double slowFrom = 200 + random.nextInt(1_000);
             traffic.slowDown = seconds -> seconds > slowFrom && seconds < slowFrom + 300 ? 80 : 1;
         }
+        traffic.linesBreak = random.nextInt(3) * 0.01;
+        traffic.resizesAnHour = random.nextInt(3) * 10;
+        if (random.nextBoolean()) {
+            traffic.wallClock = AllowanceScenariosTest::jumping;
+        }
         return traffic;
     }
 
@@ -42,7 +49,10 @@ class AllowanceSimulationTest {
         Random random = new Random(-seed);
         VirtualTime time = new VirtualTime();
         SimulatedService service = new SimulatedService(time, ServerModel.exact(1_500, 30, random.nextBoolean()));
-        SimulatedApplication application = new SimulatedApplication(service, chaos(seed), seed, AllowanceLog.empty());
+        List<PermitAudit> audits = new ArrayList<>();
+        Traffic traffic = chaos(seed);
+        traffic.coordinator = PermitAudit.into(audits);
+        SimulatedApplication application = new SimulatedApplication(service, traffic, seed, AllowanceLog.empty());
         int writers = new int[] {1, 4, 8, 40}[random.nextInt(4)];
         long[] rows = random.longs(writers, 0, 60_000 / writers).toArray();
         application.write(rows);
@@ -59,6 +69,8 @@ class AllowanceSimulationTest {
         assertThat(application.save().entries())
                 .as("permits that did not come back")
                 .isEmpty();
+        assertThat(audits.get(0).discrepancies()).isEmpty();
+        assertThat(audits.get(0).longestWait()).as("longest wait").isLessThan(900);
     }
 
     @Test

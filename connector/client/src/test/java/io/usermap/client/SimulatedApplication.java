@@ -66,10 +66,11 @@ final class SimulatedApplication {
             executor.pause(random.nextDouble() * traffic.longestExecutorPause);
         });
         hourly(traffic.driverPausesAnHour, () -> driver.pause(random.nextDouble() * traffic.longestDriverPause));
+        hourly(traffic.resizesAnHour, this::resize);
     }
 
     Instant wall() {
-        return EPOCH.plusNanos(time.now());
+        return EPOCH.plusNanos(traffic.wallClock.applyAsLong(time.now()));
     }
 
     private void hourly(double times, Runnable fault) {
@@ -114,7 +115,7 @@ final class SimulatedApplication {
 
     private SimulatedWriter start(Partition partition, SimulatedProcess executor) {
         Writer id = new Writer(partition.write(), partition.number(), attempts++);
-        SimulatedWriter writer = new SimulatedWriter(this, id, executor, left.getOrDefault(partition, 0L));
+        SimulatedWriter writer = new SimulatedWriter(this, id, executor, Math.max(0, left.getOrDefault(partition, 0L)));
         writers.add(writer);
         return writer;
     }
@@ -140,10 +141,46 @@ final class SimulatedApplication {
         }
         again.forEach(partition -> time.after(1 + random.nextDouble() * 5, () -> {
             if (open.contains(partition)) {
-                SimulatedWriter next = start(partition, fresh);
-                fresh.does(next::step);
+                SimulatedProcess executor = aliveOr(fresh);
+                SimulatedWriter next = start(partition, executor);
+                executor.does(next::step);
             }
         }));
+    }
+
+    /** Dynamic allocation: an executor comes, or one goes in good order; tasks start again elsewhere. */
+    private void resize() {
+        if (executors.size() == 1 || random.nextBoolean()) {
+            SimulatedProcess fresh = new SimulatedProcess(time);
+            executors.add(fresh);
+            move(executors.get(random.nextInt(executors.size() - 1)), fresh);
+        } else {
+            SimulatedProcess leaving = executors.remove(random.nextInt(executors.size()));
+            move(leaving, executors.get(random.nextInt(executors.size())));
+            // Time for the replies of requests in flight, but not always enough.
+            time.after(random.nextDouble() * 10, leaving::kill);
+        }
+    }
+
+    private void move(SimulatedProcess from, SimulatedProcess to) {
+        List<SimulatedWriter> moving = writers.stream()
+                .filter(writer -> writer.executor == from && !writer.ended() && open.contains(Partition.of(writer)))
+                .toList();
+        for (SimulatedWriter writer : moving) {
+            writer.cancel();
+            time.after(0.5 + random.nextDouble() * 5, () -> {
+                if (open.contains(Partition.of(writer))) {
+                    SimulatedProcess executor = aliveOr(to);
+                    SimulatedWriter next = start(Partition.of(writer), executor);
+                    executor.does(next::step);
+                }
+            });
+        }
+    }
+
+    /** That executor, or another one if it is gone again. */
+    private SimulatedProcess aliveOr(SimulatedProcess executor) {
+        return executors.contains(executor) ? executor : executors.get(random.nextInt(executors.size()));
     }
 
     /** The whole application ends at once, without a word. */
@@ -194,6 +231,10 @@ final class SimulatedApplication {
     }
 
     void ask(SimulatedWriter writer, String request, int wanted, Consumer<AllowanceAnswer> answer) {
+        if (traffic.linesBreak > 0) {
+            askOverBadLine(writer, request, wanted, answer, new boolean[1]);
+            return;
+        }
         questions.put(request, said -> {
             if (said instanceof Grant grant) {
                 permits.put(grant.permit(), writer);
@@ -201,6 +242,36 @@ final class SimulatedApplication {
             rpc(() -> writer.executor.does(() -> answer.accept(said)));
         });
         tell(writer, c -> c.ask(request, writer.id, wanted, time.now()));
+    }
+
+    /** The same question again until an answer is heard, as a line over RPC does; a second answer is not listened to. */
+    private void askOverBadLine(
+            SimulatedWriter writer, String request, int wanted, Consumer<AllowanceAnswer> answer, boolean[] heard) {
+        if (heard[0]) {
+            return;
+        }
+        questions.put(request, said -> {
+            if (said instanceof Grant grant) {
+                permits.put(grant.permit(), writer);
+            }
+            if (random.nextDouble() >= traffic.linesBreak) {
+                rpc(() -> writer.executor.does(() -> {
+                    if (!heard[0]) {
+                        heard[0] = true;
+                        answer.accept(said);
+                    }
+                }));
+            }
+        });
+        Consumer<Coordinator> message = c -> c.ask(request, writer.id, wanted, time.now());
+        if (random.nextDouble() >= traffic.linesBreak) {
+            tell(writer, message);
+        }
+        if (random.nextDouble() < traffic.linesBreak) {
+            time.after(random.nextDouble() * 5, () -> deliver(message));
+        }
+        double patience = random.nextBoolean() ? 60 : random.nextDouble() * 10;
+        time.after(patience, () -> writer.executor.does(() -> askOverBadLine(writer, request, wanted, answer, heard)));
     }
 
     void tell(SimulatedWriter writer, Consumer<Coordinator> message) {

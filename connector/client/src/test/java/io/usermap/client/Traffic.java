@@ -2,6 +2,8 @@ package io.usermap.client;
 
 import io.usermap.client.AllowanceRules.Pacing;
 import java.time.Duration;
+import java.util.function.IntFunction;
+import java.util.function.LongUnaryOperator;
 
 /** What a simulated application has to do with: figures, network, faults. Fields are set before the start. */
 final class Traffic {
@@ -31,6 +33,18 @@ final class Traffic {
     double driverPausesAnHour;
     double longestDriverPause = 20;
     double twins;
+
+    /** The share of questions and of answers that get lost on the way or come twice; they are asked again. */
+    double linesBreak;
+
+    /** How often dynamic allocation brings an executor, or takes one away in good order. */
+    double resizesAnHour;
+
+    /** The write that a partition belongs to. */
+    IntFunction<String> writeOf = partition -> "write";
+
+    /** What the wall clock shows, in nanoseconds since the start, at a true time. */
+    LongUnaryOperator wallClock = nanos -> nanos;
 
     /** A sender that does not look at the age of a grant: wrong, for the mutants. */
     boolean usesLateGrants;
