@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** One thing that goes wrong at a time, and much of it; the books of {@link PermitAudit} are kept in every run. */
 class AllowanceScenariosTest {
-    private static final int SEEDS = 3;
+    private static final int SEEDS = 2;
 
     /** From a question to a grant, whatever goes wrong: pauses, holds and slow requests one after the other. */
     private static final double LONGEST_WAIT = 900;
