@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
-import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -157,8 +156,8 @@ class AllowanceScenariosTest {
     static Stream<Arguments> countings() {
         return Arrays.stream(Counting.values())
                 .flatMap(counting -> Stream.of(true, false)
-                        .flatMap(countsRefused -> LongStream.rangeClosed(1, 4)
-                                .mapToObj(seed -> Arguments.of(counting, countsRefused, seed))));
+                        .flatMap(countsRefused ->
+                                Seeds.first(4).mapToObj(seed -> Arguments.of(counting, countsRefused, seed))));
     }
 
     @ParameterizedTest

@@ -34,6 +34,7 @@ final class PermitAudit extends Coordinator.Real {
     private final Map<Long, Away> books = new HashMap<>();
     private final Map<Long, Integer> givenUp = new HashMap<>();
     private final Map<String, Partition> questions = new HashMap<>();
+    private final Map<String, Long> permitOf = new HashMap<>();
     private final Map<Partition, Long> waiting = new HashMap<>();
     private final Map<Partition, Long> granted = new HashMap<>();
     private final List<String> discrepancies = new ArrayList<>();
@@ -150,6 +151,11 @@ final class PermitAudit extends Coordinator.Real {
                 discrepancies.add("a permit that was given up is granted again as if it were new");
             }
             return;
+        }
+        Long before = permitOf.put(grant.request(), grant.permit());
+        Away other = before == null || before == grant.permit() ? null : books.get(before);
+        if (other != null && !other.heardOf) {
+            discrepancies.add("a question that was asked again holds two permits");
         }
         if (known != null && known.mappings != grant.mappings()) {
             discrepancies.add("permit of %d repeated as %d".formatted(known.mappings, grant.mappings()));
