@@ -71,8 +71,9 @@ class FaultsTest {
         assertThat(first).filteredOn("rare"::equals).hasSizeBetween(60, 140);
         assertThat(drawn("{'seed': 1, 'faults': [" + fault + "]}")).isEqualTo(first);
         assertThat(drawn("{'seed': 2, 'faults': [" + fault + "]}")).isNotEqualTo(first);
-        assertThat(drawn("{'seed': 1, 'faults': [" + fault.replace("rare", "other") + "]}"))
-                .isNotEqualTo(first);
+        List<String> renamed = drawn("{'seed': 1, 'faults': [" + fault.replace("rare", "other") + "]}");
+        assertThat(renamed.stream().map(String::isEmpty).toList())
+                .isNotEqualTo(first.stream().map(String::isEmpty).toList());
     }
 
     @Test

@@ -77,7 +77,7 @@ class JournalTest {
     @Test
     void refusesALineThatNoSandboxWrites() throws IOException {
         Files.createDirectories(folder);
-        Files.writeString(file, HEADER + "[]\n" + " ".repeat(13_000_000) + "\n");
+        Files.writeString(file, HEADER + "[]\n[]" + " ".repeat(13_000_000) + "\n");
 
         assertThatThrownBy(this::read)
                 .isInstanceOf(IOException.class)
