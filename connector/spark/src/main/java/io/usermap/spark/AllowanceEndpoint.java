@@ -67,6 +67,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     private final Map<String, WriteProgress> progress = new LinkedHashMap<>();
     private final Set<String> running = new HashSet<>();
     private final Set<Writer> left = new HashSet<>();
+    private final Map<Writer, Long> outlived = new HashMap<>();
     private final Set<AllowanceLog.Entry> handedOut = new HashSet<>();
     private AllowanceRules rules;
     private Allowance allowance;
@@ -126,6 +127,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
                 Writer writer = AllowanceMessages.writer(message);
                 progressOf(writer.write()).tallies.put(writer, AllowanceMessages.tally(message));
                 forget(writer);
+                holdBackTwins(writer);
             }
             case AllowanceMessages.OPEN -> reply(context, onOpen(message));
             case AllowanceMessages.BEGIN -> reply(context, onBegin(message));
@@ -162,6 +164,12 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
         }
         Caller caller = callers.computeIfAbsent(writer, id -> new Caller());
         onReports(message);
+        Long heldBackUntil = outlived.get(writer);
+        if (heldBackUntil != null && System.nanoTime() - heldBackUntil < 0) {
+            AllowanceAnswer later = new AllowanceAnswer.Later(request, rules.sendDeadline());
+            reply(context, AllowanceMessages.answer(later, caller.reported));
+            return;
+        }
         if (context != null) {
             open.put(request, new Open(context, writer));
             caller.address = context.senderAddress();
@@ -247,6 +255,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
         allowance.end(write);
         callers.keySet().removeIf(writer -> writer.write().equals(write));
         left.removeIf(writer -> writer.write().equals(write));
+        outlived.keySet().removeIf(writer -> writer.write().equals(write));
         WriteProgress known = progress.get(write);
         if (known != null) {
             Tally sum = known.tallies.values().stream().reduce(Tally.NONE, Tally::plus);
@@ -317,7 +326,19 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     private void forget(Writer writer) {
         allowance.leave(writer);
         callers.remove(writer);
+        outlived.remove(writer);
         left.add(writer);
+    }
+
+    /**
+     * {@code gone} has left, perhaps because all its rows are sent. Spark is about to end the twins that waited for it, which
+     * would otherwise send these rows again in the meantime; one that Spark lets live goes on when the hold is over.
+     */
+    private void holdBackTwins(Writer gone) {
+        long until = System.nanoTime() + rules.silentHold().toNanos();
+        callers.keySet().stream()
+                .filter(other -> other.write().equals(gone.write()) && other.partition() == gone.partition())
+                .forEach(twin -> outlived.put(twin, until));
     }
 
     /** Gives out what can be answered now, and sets the timer for the rest. */
