@@ -19,9 +19,14 @@ final class LocalCluster {
 
     /** A session with so many executors of two cores each; the caller stops it. */
     static SparkSession.Builder of(int executors) {
+        return at("local-cluster[" + executors + ",2,1024]");
+    }
+
+    /** A session on the cluster at {@code master}; the caller stops it. */
+    static SparkSession.Builder at(String master) {
         Path home = sparkHome();
         return SparkSession.builder()
-                .master("local-cluster[" + executors + ",2,1024]")
+                .master(master)
                 .appName("usermap tests on a cluster")
                 .config("spark.ui.enabled", "false")
                 .config("spark.jars", jar().toString())

@@ -1,53 +1,207 @@
 package io.usermap.spark;
 
+import static java.util.Comparator.comparing;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.usermap.sandbox.Sandbox;
-import io.usermap.sandbox.SandboxOptions;
+import io.usermap.client.AllowanceLog;
+import io.usermap.client.AllowanceRules;
 import java.time.Duration;
-import java.util.Map;
+import java.time.Instant;
+import java.util.Collections;
+import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
-import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.Row;
+import org.junit.jupiter.api.MethodOrderer.OrderAnnotation;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestMethodOrder;
 
-/** Executors in processes of their own, which know the connector only by {@code spark.jars}. */
-class LocalClusterIT {
+/**
+ * The allowance with executors in processes of their own, which know the connector only by {@code spark.jars}, and to
+ * which happens what happens to processes.
+ */
+@TestMethodOrder(OrderAnnotation.class)
+class ProcessesIT extends ProcessCase {
+    /** The partition that has nearly all rows. */
+    private static final int STRAGGLER = 0;
 
     @Test
-    void writersInSeveralProcessesShareOneExactWindow() throws Exception {
-        try (Sandbox sandbox = Sandbox.start(SandboxOptions.builder()
-                        .eventsPerSecond(200)
-                        .window(Duration.ofSeconds(2))
-                        .build());
-                SparkSession spark = LocalCluster.of(2).getOrCreate()) {
-            assertThat(onExecutors(spark, "user.dir"))
-                    .as("one folder an executor")
-                    .hasSize(2);
-            assertThat(onExecutors(spark, "java.class.path"))
-                    .allSatisfy(path -> assertThat(path).doesNotContain("usermap-", "test-classes"));
+    @Order(1)
+    void writersInSeveralProcessesShareOneExactWindow() {
+        assertThat(bothExecutors()).hasSize(2);
+        assertThat(onExecutors("user.dir")).as("one folder an executor").hasSize(2);
+        assertThat(onExecutors("java.class.path"))
+                .allSatisfy(path -> assertThat(path).doesNotContain("usermap-", "test-classes"));
+        try (UserMapRun run = run(options(sandbox.endpoint()))) {
+            write(users("user", 1_000), run);
+        }
 
-            spark.range(1_500)
-                    .selectExpr("concat('user-', lpad(id, 7, '0')) AS user_id", "'global-user' AS global_user_id")
-                    .write()
-                    .format("amplitude-usermap")
-                    .mode("append")
-                    .options(Map.of(
-                            "endpoint", sandbox.endpoint().toString(),
-                            "apiKey", "key-of-tests",
-                            "eventsPerSecond", "200",
-                            "windowSeconds", "2",
-                            "writers", "4"))
-                    .save();
+        assertThat(sandbox.mappings()).hasSize(1_000);
+        assertThat(sandbox.counts().mapped()).as("each row once").isEqualTo(1_000);
+        assertTheWindowWasKept();
+    }
 
-            assertThat(sandbox.mappings()).hasSize(1_500);
-            assertThat(sandbox.counts().throttled()).isZero();
-            assertThat(sandbox.mostInWindow()).isLessThanOrEqualTo(400);
+    @Test
+    @Order(2)
+    void whatAKilledExecutorHadOnItsWayIsNotGivenToOthersAndNothingElseIsSentAgain() throws Exception {
+        List<ExecutorProcess> executors = bothExecutors();
+        try (Gate gate = Gate.before(sandbox.endpoint());
+                UserMapRun run = run(options(
+                        gate.endpoint(),
+                        "requestTimeout",
+                        "6s",
+                        "onRejected",
+                        "record",
+                        "receiptsPath",
+                        folder.resolve("receipts").toString()))) {
+            CompletableFuture<Void> writing = start(users("user", 2_000), run);
+            Waiting.until(
+                    "some requests have receipts", () -> sandbox.requests().size() > WRITERS);
+
+            ExecutorProcess victim = Collections.max(
+                    executors,
+                    comparing(executor -> tasks.partitionsOn(executor.id()).size()));
+            Set<Integer> doomed = tasks.partitionsOn(victim.id());
+            gate.closeTo(user -> doomed.contains(partitionOf(user)));
+            Waiting.until("it has a request on its way", () -> !gate.held().isEmpty());
+            long killed = System.nanoTime();
+            victim.kill();
+            // Its last bytes may still be on their way to the gate; nobody takes its place so soon.
+            Waiting.pass(Duration.ofMillis(100));
+            Set<String> onTheWay = usersHeld(gate);
+            Waiting.pass(WINDOW);
+            assertThat(arrivedBetween(killed, killed + WINDOW.toNanos()))
+                    .as("without what the dead one may have sent")
+                    .isLessThanOrEqualTo(PER_WINDOW - onTheWay.size());
+            gate.open();
+            finish(writing);
+
+            assertThat(sandbox.mappings()).hasSize(2_000);
+            assertThat(onTheWay).containsAll(sentAgain());
+            assertTheWindowWasKept();
+            print(onTheWay.size() + " mappings on their way at the kill, "
+                    + sentAgain().size() + " sent again");
         }
     }
 
+    @Test
+    @Order(3)
+    void aGrantThatReachesAStoppedExecutorIsNotUsedWhenItGoesOn() throws Exception {
+        ExecutorProcess victim = bothExecutors().get(0);
+        try (UserMapRun run = run(options(sandbox.endpoint(), "requestTimeout", "2s"))) {
+            CompletableFuture<Void> writing = start(users("user", 1_200), run);
+            Waiting.until("the window has been full", () -> sandbox.requests().size() > WRITERS);
+
+            Instant stopped = stopBetweenQuestionAndAnswer(victim, run);
+            try {
+                // Its permit is given to others when nothing of it could arrive any more.
+                Waiting.until(
+                        "the coordinator gave it up",
+                        () -> silentGrants(run, stopped).isEmpty());
+                CompletableFuture<Void> others = start(users("other", 2 * PER_WINDOW), run);
+                Waiting.until("the window is full", () -> inWindow() > PER_WINDOW - PER_WINDOW / 8);
+                victim.resume();
+                finish(others);
+            } finally {
+                victim.resume();
+            }
+            finish(writing);
+
+            assertThat(sandbox.mappings()).hasSize(1_200 + 2 * PER_WINDOW);
+            assertTheWindowWasKept();
+            print("an executor was stopped for "
+                    + Duration.between(stopped, Instant.now()).toMillis() + " ms at most");
+        }
+    }
+
+    /**
+     * Stops {@code victim} while its question is open, and waits until the answer is on its way to it; returns when it was
+     * stopped.
+     */
+    private static Instant stopBetweenQuestionAndAnswer(ExecutorProcess victim, UserMapRun run) throws Exception {
+        for (int attempt = 1; attempt <= 5; attempt++) {
+            victim.stop();
+            Instant stopped = Instant.now();
+            // A question waits for a window at most; what was just sending when it was stopped has no open question.
+            if (Waiting.within(
+                    rules(run).silentHold(), () -> !silentGrants(run, stopped).isEmpty())) {
+                return stopped;
+            }
+            victim.resume();
+        }
+        throw new AssertionError("In vain stopped an executor five times to catch it between question and answer.");
+    }
+
+    /**
+     * The permits that were granted after {@code stopped} and of which nothing has been heard for longer than any request
+     * may take: only a stopped process has such.
+     */
+    private static List<AllowanceLog.Entry> silentGrants(UserMapRun run, Instant stopped) {
+        AllowanceRules rules = rules(run);
+        Duration longest = rules.sendDeadline().plus(rules.callTimeout());
+        return run.allowanceLog().entries().stream()
+                .filter(entry -> {
+                    Instant granted = entry.until().minus(rules.silentHold());
+                    return granted.isAfter(stopped) && granted.plus(longest).isBefore(Instant.now());
+                })
+                .toList();
+    }
+
+    @Test
+    @Order(4)
+    void aSpeculativeTwinSendsNothingWhileItsOriginalLives() throws Exception {
+        bothExecutors();
+        Dataset<Row> rows = users("user", 4_000).filter("pmod(hash(user_id), 4) = 0 OR user_id < 'user-0000040'");
+        long count = rows.count();
+        long quick = rows.filter("pmod(hash(user_id), 4) > 0").count();
+        try (Gate gate = Gate.before(sandbox.endpoint());
+                UserMapRun run = run(options(gate.endpoint()))) {
+            CompletableFuture<Void> writing = start(rows, run);
+            Waiting.until("the other partitions are sent", () -> mappedOutside(STRAGGLER) == quick);
+            gate.closeTo(user -> partitionOf(user) == STRAGGLER);
+            Waiting.until(
+                    "the straggler has a request on its way", () -> !gate.held().isEmpty());
+            Waiting.until("its twin runs", () -> tasks.hasTwin(STRAGGLER));
+            gate.open();
+            finish(writing);
+        }
+
+        assertThat(sandbox.mappings()).hasSize((int) count);
+        assertThat(sentAgain()).isEmpty();
+        assertTheWindowWasKept();
+    }
+
+    private long mappedOutside(int partition) {
+        return sandbox.mappings().keySet().stream()
+                .filter(user -> partitionOf(user) != partition)
+                .count();
+    }
+
+    @Test
+    @Order(5)
+    void executorsThatWereReleasedAndReplacedKeepToTheSameWindow() {
+        bothExecutors();
+        try (UserMapRun run = run(options(sandbox.endpoint()))) {
+            write(users("user", 600), run);
+            Set<String> before = tasks.executorsUsed();
+            Waiting.until(
+                    "Spark has released all executors", () -> tasks.executors().isEmpty());
+            tasks.clear();
+            write(users("other", 600), run);
+
+            assertThat(tasks.executorsUsed()).isNotEmpty().doesNotContainAnyElementsOf(before);
+        }
+
+        assertThat(sandbox.mappings()).hasSize(1_200);
+        assertThat(sandbox.counts().mapped()).as("each row once").isEqualTo(1_200);
+        assertTheWindowWasKept();
+    }
+
     /** The values of a system property of the executors' processes. */
-    private static Set<String> onExecutors(SparkSession spark, String property) {
+    private static Set<String> onExecutors(String property) {
         return Set.copyOf(spark.range(0, 400, 1, 8)
                 .selectExpr("java_method('java.lang.System', 'getProperty', '" + property + "') AS value")
                 .distinct()
