@@ -61,9 +61,11 @@ record ExecutorProcess(String id, ProcessHandle process) {
         signal("STOP");
     }
 
-    /** SIGCONT. */
+    /** SIGCONT; nothing if the process has ended. */
     void resume() throws Exception {
-        signal("CONT");
+        if (process.isAlive()) {
+            signal("CONT");
+        }
     }
 
     private void signal(String name) throws Exception {

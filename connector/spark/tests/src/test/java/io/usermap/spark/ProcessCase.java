@@ -1,5 +1,6 @@
 package io.usermap.spark;
 
+import static java.util.Comparator.comparing;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.usermap.client.AllowanceLog;
@@ -12,6 +13,7 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -37,7 +39,7 @@ import org.junit.jupiter.api.io.TempDir;
  * <p>Executors come and go by dynamic allocation, and slow tasks get twins. The window is 400 mappings in 2 s, so that
  * tests wait seconds for what takes minutes in earnest; the arithmetic is the same.
  */
-@Timeout(120)
+@Timeout(240)
 abstract class ProcessCase {
     static final int PER_SECOND = 200;
     static final Duration WINDOW = Duration.ofSeconds(2);
@@ -62,10 +64,12 @@ abstract class ProcessCase {
         spark = cluster.session()
                 .config("spark.dynamicAllocation.enabled", "true")
                 .config("spark.dynamicAllocation.shuffleTracking.enabled", "true")
-                .config("spark.dynamicAllocation.shuffleTracking.timeout", "8s")
-                .config("spark.dynamicAllocation.executorIdleTimeout", "8s")
+                .config("spark.dynamicAllocation.shuffleTracking.timeout", "10s")
+                .config("spark.dynamicAllocation.executorIdleTimeout", "10s")
                 .config("spark.dynamicAllocation.initialExecutors", EXECUTORS)
                 .config("spark.dynamicAllocation.maxExecutors", EXECUTORS)
+                // Otherwise tasks wait for the host of what they read, and one executor gets them all.
+                .config("spark.locality.wait", "0")
                 .config("spark.speculation", "true")
                 .config("spark.speculation.quantile", "0.75")
                 .config("spark.speculation.multiplier", "1.1")
@@ -105,6 +109,13 @@ abstract class ProcessCase {
         return ExecutorProcess.of(spark);
     }
 
+    /** The one of {@code executors} that works on most partitions. */
+    static ExecutorProcess busiest(List<ExecutorProcess> executors) {
+        return Collections.max(
+                executors,
+                comparing(executor -> tasks.partitionsOn(executor.id()).size()));
+    }
+
     private static boolean bothAreThere() {
         return tasks.executors().size() == EXECUTORS
                 && ExecutorProcess.of(spark).size() == EXECUTORS;
@@ -112,7 +123,11 @@ abstract class ProcessCase {
 
     /** {@code count} users whose ids begin with {@code prefix}. */
     static Dataset<Row> users(String prefix, int count) {
-        return spark.range(count)
+        return users(spark, prefix, count);
+    }
+
+    static Dataset<Row> users(SparkSession session, String prefix, int count) {
+        return session.range(count)
                 .selectExpr(
                         "concat('" + prefix + "-', lpad(id, 7, '0')) AS user_id",
                         "concat('global-', id % 100) AS global_user_id");

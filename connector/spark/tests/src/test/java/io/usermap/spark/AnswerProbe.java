@@ -1,0 +1,96 @@
+package io.usermap.spark;
+
+import io.usermap.client.Allowance.Outcome;
+import io.usermap.client.Allowance.Writer;
+import io.usermap.client.AllowanceAnswer;
+import io.usermap.client.AllowanceAnswer.Grant;
+import io.usermap.client.Tally;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.locks.LockSupport;
+import java.util.jar.JarEntry;
+import java.util.jar.JarOutputStream;
+import org.apache.spark.api.java.function.FlatMapFunction;
+
+/**
+ * Asks the coordinator for the allowance from inside an executor, as so many writers at a time, and times the answers.
+ *
+ * <p>Each writer asks, reports what it was granted as sent after about {@code requestTime}, and asks again. Yields one array of
+ * nanoseconds a writer: for each answer, the time from the question to it, less the time that the coordinator let it wait
+ * for the window. It travels to the executors in a jar of its own.
+ *
+ * @param lines the way to the coordinator
+ * @param writers how many writers ask in each task, at the same time
+ * @param questions how many questions each asks
+ * @param requestTime how long each seems to send, on average
+ */
+record AnswerProbe(AllowanceLines lines, int writers, int questions, Duration requestTime)
+        implements FlatMapFunction<Iterator<Integer>, long[]> {
+    private static final int MAPPINGS = 100;
+
+    /** A jar with this class, for {@code SparkContext.addJar}. */
+    static Path jar(Path folder) throws IOException {
+        Path jar = folder.resolve("answer-probe.jar");
+        String entry = AnswerProbe.class.getName().replace('.', '/') + ".class";
+        try (OutputStream file = Files.newOutputStream(jar);
+                JarOutputStream out = new JarOutputStream(file);
+                InputStream in = AnswerProbe.class.getResourceAsStream("/" + entry)) {
+            out.putNextEntry(new JarEntry(entry));
+            in.transferTo(out);
+        }
+        return jar;
+    }
+
+    @Override
+    public Iterator<long[]> call(Iterator<Integer> tasks) throws Exception {
+        int task = tasks.next();
+        String write = "probe-" + UUID.randomUUID();
+        ExecutorService threads = Executors.newFixedThreadPool(writers);
+        try {
+            List<Callable<long[]>> asking = new ArrayList<>();
+            for (int i = 0; i < writers; i++) {
+                int partition = task * writers + i;
+                AllowanceLines.Connection line = lines.connect(new Writer(write, partition, partition));
+                asking.add(() -> ask(line, write + "-" + partition));
+            }
+            List<long[]> times = new ArrayList<>();
+            for (Future<long[]> asked : threads.invokeAll(asking)) {
+                times.add(asked.get());
+            }
+            return times.iterator();
+        } finally {
+            threads.shutdownNow();
+        }
+    }
+
+    private long[] ask(AllowanceLines.Connection line, String name) throws InterruptedException {
+        long[] nanos = new long[questions];
+        for (int i = 0; i < questions; i++) {
+            long asked = System.nanoTime();
+            AllowanceAnswer answer = line.ask(name + "-" + i, MAPPINGS);
+            nanos[i] = System.nanoTime() - asked;
+            if (!(answer instanceof Grant grant)) {
+                throw new IllegalStateException("Asked for more than there is: " + answer);
+            }
+            nanos[i] -= grant.waited().toNanos();
+            LockSupport.parkNanos(
+                    (long) (requestTime.toNanos() * ThreadLocalRandom.current().nextDouble(0.5, 1.5)));
+            line.done(grant.permit(), Outcome.OK, Duration.ZERO, requestTime, Tally.NONE);
+        }
+        line.leave(Tally.NONE);
+        return nanos;
+    }
+}
