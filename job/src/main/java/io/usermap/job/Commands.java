@@ -5,8 +5,6 @@ import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
-import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -40,12 +38,11 @@ final class Commands implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        err.println(
-                "Cannot run usermap: it was given no command. Use plan, apply, lookup or sandbox; --help tells more.");
+        err.println("Cannot run usermap: it was given no command. Use plan or apply; --help lists all.");
         return ExitCode.CONFIGURATION;
     }
 
-    private Console console(Flags flags) {
+    Console console(Flags flags) {
         return flags.console(out, err);
     }
 
@@ -76,10 +73,15 @@ final class Commands implements Callable<Integer> {
         @Option(names = "--format", paramLabel = "text|json", description = "Form of the plan on standard output.")
         private Flags.LogFormat format = Flags.LogFormat.TEXT;
 
+        @Mixin
+        private Limits limits = new Limits();
+
         @Override
         public Integer call() {
             Console console = of(parent).console(flags);
-            return new Job("plan", flags, console).plan(detailedExitCode, format == Flags.LogFormat.JSON);
+            limits.addTo(flags);
+            return new Job("plan", flags, console)
+                    .plan(detailedExitCode, format == Flags.LogFormat.JSON, limits.allowed());
         }
     }
 
@@ -111,20 +113,54 @@ final class Commands implements Callable<Integer> {
         @Option(names = "--dry-run", description = "Plan, judge and tell, but send nothing.")
         private boolean dryRun;
 
-        @Option(names = "--allow", paramLabel = "GUARD", description = "Lift a guard for this run; may be given again.")
-        private List<String> allow = new ArrayList<>();
+        @Mixin
+        private Limits limits = new Limits();
 
         @Override
         public Integer call() {
             Console console = of(parent).console(flags);
-            for (String guard : allow) {
-                if (!Guards.NAMES.contains(guard)) {
-                    console.error("Cannot allow '" + guard + "': there is no guard of that name. Use one of "
-                            + String.join(", ", new TreeSet<>(Guards.NAMES)) + ".");
-                    return ExitCode.CONFIGURATION;
-                }
+            if (plan != null && limits.areSet()) {
+                console.error("Cannot limit a saved plan: it is carried out as it is. Give --max-writes and"
+                        + " --max-duration to 'usermap plan'.");
+                return ExitCode.CONFIGURATION;
             }
-            return new Job("apply", flags, console).apply(Optional.ofNullable(plan), dryRun, Set.copyOf(allow));
+            limits.addTo(flags);
+            return new Job("apply", flags, console).apply(Optional.ofNullable(plan), dryRun, limits.allowed());
+        }
+    }
+
+    /** How much a run may do, and which guards it may pass by. */
+    static final class Limits {
+        @Option(
+                names = "--max-writes",
+                paramLabel = "N",
+                description = "Most mappings to send; the next run sends the rest. As 'plan.max-writes'.")
+        private @Nullable String maxWrites;
+
+        @Option(
+                names = "--max-duration",
+                paramLabel = "D",
+                description = "Longest time to send under the allowance, such as 2h. As 'plan.max-duration'.")
+        private @Nullable String maxDuration;
+
+        @Option(names = "--allow", paramLabel = "GUARD", description = "Lift a guard for this run; may be given again.")
+        private List<String> allow = new ArrayList<>();
+
+        private boolean areSet() {
+            return maxWrites != null || maxDuration != null;
+        }
+
+        private void addTo(Flags flags) {
+            if (maxWrites != null) {
+                flags.set(Keys.MAX_WRITES, maxWrites);
+            }
+            if (maxDuration != null) {
+                flags.set(Keys.MAX_DURATION, maxDuration);
+            }
+        }
+
+        private List<String> allowed() {
+            return List.copyOf(allow);
         }
     }
 
@@ -166,7 +202,8 @@ final class Commands implements Callable<Integer> {
         }
     }
 
-    private static Commands of(@Nullable Commands parent) {
+    /** The parent, which picocli has set. */
+    static Commands of(@Nullable Commands parent) {
         if (parent == null) {
             throw new IllegalStateException("picocli sets the parent before it calls a command");
         }

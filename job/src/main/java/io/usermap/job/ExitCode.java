@@ -9,6 +9,7 @@ final class ExitCode {
     static final int GUARD = 4;
     static final int STALE = 5;
     static final int CONFIGURATION = 6;
+    static final int INTERRUPTED = 130;
 
     private ExitCode() {}
 }

@@ -1,5 +1,6 @@
 package io.usermap.job;
 
+import io.usermap.client.Setting;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -63,6 +64,11 @@ final class Flags {
             all.add("spark.master=" + master);
         }
         return all;
+    }
+
+    /** Sets {@code key} as {@code --set} does, and over it. */
+    void set(Setting<?> key, String value) {
+        set.add(key.key() + "=" + value);
     }
 
     Optional<Path> report() {

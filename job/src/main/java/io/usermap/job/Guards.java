@@ -1,11 +1,20 @@
 package io.usermap.job;
 
+import io.usermap.client.InvalidSettingsException;
+import io.usermap.client.Settings;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.TreeSet;
 
-/** The checks that a plan must pass before its first request; pure. */
+/**
+ * The checks that a plan must pass before its first request; pure.
+ *
+ * <p>Changes that a budget leaves to later runs are judged with those that are sent: a wrong plan does not become right by
+ * being sent in small pieces.
+ */
 final class Guards {
 
     /** Every guard by the name that {@code --allow} takes. */
@@ -27,40 +36,56 @@ final class Guards {
 
     private Guards() {}
 
+    /**
+     * The guards that a command lifts.
+     *
+     * @throws InvalidSettingsException if there is none of a name, naming the nearest
+     */
+    static Set<String> allowed(Collection<String> names) {
+        List<String> problems = names.stream()
+                .filter(name -> !NAMES.contains(name))
+                .map(name -> Settings.unknown("guard", name, new TreeSet<>(NAMES)) + " There are "
+                        + String.join(", ", new TreeSet<>(NAMES)) + ".")
+                .toList();
+        Settings.throwIfAny(problems);
+        return Set.copyOf(names);
+    }
+
     /** The guards that {@code plan} does not pass and {@code allowed} does not name. */
     static List<Tripped> tripped(Plan plan, Configuration configuration, Set<String> allowed) {
         List<Tripped> tripped = new ArrayList<>();
+        Plan.Counts counts = plan.counts();
         int least = configuration.value(Keys.MIN_SOURCE_ROWS);
-        if (plan.sourceRows() < least) {
+        if (counts.sourceRows() < least) {
             tripped.add(trip(
                     "min-source-rows",
-                    "the source has " + Phrases.count(plan.sourceRows()) + " rows, fewer than "
+                    "the source has " + Phrases.count(counts.sourceRows()) + " rows, fewer than "
                             + Phrases.count(least)));
         }
-        double shrunk = share(plan.lastSourceRows() - plan.sourceRows(), plan.lastSourceRows());
+        double shrunk = share(counts.lastSourceRows() - counts.sourceRows(), counts.lastSourceRows());
         above("max-shrink", shrunk, configuration.value(Keys.MAX_SHRINK), "of the source's rows are gone", tripped);
         above(
                 "max-unmap-share",
-                share(plan.unmap(), plan.acknowledged()),
+                share(counts.unmap() + plan.carriedOver().unmap(), counts.acknowledged()),
                 configuration.value(Keys.MAX_UNMAP_SHARE),
                 "of the acknowledged mappings would be removed",
                 tripped);
         above(
                 "max-remap-share",
-                share(plan.remap(), plan.acknowledged()),
+                share(counts.remap() + plan.carriedOver().remap(), counts.acknowledged()),
                 configuration.value(Keys.MAX_REMAP_SHARE),
                 "of the acknowledged mappings would get another target",
                 tripped);
         int largest = configuration.value(Keys.MAX_CLUSTER_SIZE);
-        if (plan.largestCluster() > largest) {
+        if (counts.largestCluster() > largest) {
             tripped.add(trip(
                     "max-cluster-size",
-                    "the largest cluster has " + Phrases.count(plan.largestCluster()) + " users, more than "
+                    "the largest cluster has " + Phrases.count(counts.largestCluster()) + " users, more than "
                             + Phrases.count(largest)));
         }
         above(
                 "max-placeholder-share",
-                share(plan.rejectedByReason().getOrDefault("placeholder", 0L), plan.sourceRows()),
+                share(plan.rejectedByReason().getOrDefault("placeholder", 0L), counts.sourceRows()),
                 configuration.value(Keys.MAX_PLACEHOLDER_SHARE),
                 "of the source's rows hold placeholders",
                 tripped);

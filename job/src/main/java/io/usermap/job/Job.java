@@ -1,12 +1,12 @@
 package io.usermap.job;
 
-import io.usermap.client.InvalidSettingsException;
-import io.usermap.client.ServiceException;
+import io.usermap.job.Execution.Ending;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -20,70 +20,81 @@ import org.jspecify.annotations.Nullable;
  * <p>Whatever happens after the run has begun ends in its {@code report.json}. Used once, by one thread.
  */
 final class Job {
-    private final String command;
+    /** How many changes of a kind are shown, where ids may be. */
+    private static final int EXAMPLES = 2;
+
+    private final Execution execution;
     private final Flags flags;
     private final Console console;
     private final Instant startedAt = Instant.now();
 
     private @Nullable LedgerRun run;
+    /** False while a saved plan may turn out to have been applied before: its report tells of that. */
+    private boolean savesReport = true;
+
     private @Nullable Configuration configuration;
     private @Nullable Plan plan;
     private Sending.@Nullable Sent sent;
     private List<Guards.Tripped> tripped = List.of();
 
     Job(String command, Flags flags, Console console) {
-        this.command = command;
+        this.execution = new Execution(command, flags, console);
         this.flags = flags;
         this.console = console;
     }
 
-    /** How a command ended. */
-    private record Ending(Outcome outcome, int exitCode) {}
-
-    private interface Body {
-        Ending run();
-    }
-
     /** Plans and sends nothing; exit code 2 for changes only if {@code detailed}. */
-    int plan(boolean detailed, boolean json) {
+    int plan(boolean detailed, boolean json, List<String> allow) {
         return reported(() -> {
+            Set<String> allowed = Guards.allowed(allow);
             Configuration read = configure(Set.of(Configuration.Need.SOURCE));
             try (JobSession session = JobSession.open(read)) {
                 Ledger ledger = ledger(session, read);
                 LedgerRun begun = begin(ledger);
-                Plan made = planned(new Planning(session.spark(), read, ledger, console).make(begun));
+                Planning planning = new Planning(session.spark(), read, ledger, console);
+                Plan made = planned(planning.make(begun));
+                tripped = Guards.tripped(made, read, allowed);
                 if (json) {
                     console.result(Json.document(made).strip());
                 } else {
-                    console.summary(Summary.ofPlan(made));
+                    show(planning, begun, made, read);
                 }
-                tripped = Guards.tripped(made, read, Set.of());
                 if (!tripped.isEmpty()) {
                     return guarded();
                 }
                 if (made.writes() == 0) {
-                    return new Ending(Outcome.NOTHING_TO_DO, ExitCode.DONE);
+                    return Ending.NOTHING_TO_DO;
                 }
                 return new Ending(Outcome.DONE, detailed ? ExitCode.CHANGES_PENDING : ExitCode.DONE);
             }
         });
     }
 
+    private void show(Planning planning, LedgerRun of, Plan made, Configuration read) {
+        boolean plain = read.value(Keys.REPORT_IDS) == Keys.ReportIds.PLAIN;
+        console.summary(Summary.ofPlan(made, tripped, plain ? planning.examples(of, EXAMPLES) : List.of()));
+    }
+
     /** Applies a saved plan, or plans and applies; a run that was interrupted is finished first. */
-    int apply(Optional<String> saved, boolean dryRun, Set<String> allowed) {
+    int apply(Optional<String> saved, boolean dryRun, List<String> allow) {
         return reported(() -> {
-            Set<Configuration.Need> needs = saved.isPresent()
-                    ? Set.of(Configuration.Need.API_KEY)
-                    : Set.of(Configuration.Need.SOURCE, Configuration.Need.API_KEY);
-            Configuration read = configure(dryRun ? Set.of(Configuration.Need.SOURCE) : needs);
+            Set<String> allowed = Guards.allowed(allow);
+            Set<Configuration.Need> needs = EnumSet.noneOf(Configuration.Need.class);
+            if (saved.isEmpty()) {
+                needs.add(Configuration.Need.SOURCE);
+            }
+            if (!dryRun) {
+                needs.add(Configuration.Need.API_KEY);
+            }
+            Configuration read = configure(needs);
             try (JobSession session = JobSession.open(read)) {
                 Ledger ledger = ledger(session, read);
                 if (dryRun) {
                     LedgerRun begun = saved.map(ledger::named).orElseGet(() -> begin(ledger));
                     Planning planning = new Planning(session.spark(), read, ledger, console);
                     Plan made = planned(saved.isPresent() ? planning.saved(begun) : planning.make(begun));
-                    console.summary(Summary.ofPlan(made));
                     tripped = Guards.tripped(made, read, allowed);
+                    show(planning, begun, made, read);
                     return tripped.isEmpty() ? settled(made, read, Map.of()) : guarded();
                 }
                 return apply(session, read, ledger, saved, allowed);
@@ -94,13 +105,9 @@ final class Job {
     private Ending apply(
             JobSession session, Configuration read, Ledger ledger, Optional<String> saved, Set<String> allowed) {
         LedgerRun begun = saved.map(ledger::named).orElseGet(() -> ledger.begin(startedAt));
-        Sending sending = new Sending(session.spark(), read, ledger, console);
-        try (Claim claim = Claim.take(
-                        ledger.claims(),
-                        begun.id(),
-                        read.value(Keys.LOCK_TERM),
-                        duration -> Thread.sleep(duration.toMillis()),
-                        console::event);
+        Claim.Pause pause = duration -> Thread.sleep(duration.toMillis());
+        Sending sending = new Sending(session.spark(), read, ledger, console, pause);
+        try (Claim claim = Claim.take(ledger.claims(), begun.id(), read.value(Keys.LOCK_TERM), pause, console::event);
                 Target target = Target.open(read)) {
             Optional<Ending> resumed = resume(ledger, read, sending, target);
             boolean inFull =
@@ -111,8 +118,10 @@ final class Job {
             LedgerRun resumedRun = run;
             Plan resumedPlan = plan;
             run = begun;
+            savesReport = !begun.isFinished();
             Planning planning = new Planning(session.spark(), read, ledger, console);
             Plan made = planned(saved.isPresent() ? planning.saved(begun) : planning.make(begun));
+            savesReport = true;
             tripped = Guards.tripped(made, read, allowed);
             if (!tripped.isEmpty()) {
                 return guarded();
@@ -124,7 +133,9 @@ final class Job {
                 plan = resumedPlan;
                 return resumed.get();
             }
-            return made.writes() == 0 ? nothing(ledger, made, read) : send(sending, begun, made, read, target, ledger);
+            return made.writes() == 0
+                    ? nothing(planning, begun, ledger, made, read)
+                    : send(sending, begun, made, read, target, ledger);
         }
     }
 
@@ -139,8 +150,8 @@ final class Job {
         });
     }
 
-    private Ending nothing(Ledger ledger, Plan made, Configuration read) {
-        console.summary(Summary.ofPlan(made));
+    private Ending nothing(Planning planning, LedgerRun of, Ledger ledger, Plan made, Configuration read) {
+        show(planning, of, made, read);
         ledger.prune(read.value(Keys.KEEP_RUNS));
         return settled(made, read, Map.of());
     }
@@ -150,9 +161,8 @@ final class Job {
         Sending.Sent now = sending.send(sendingRun, made, target);
         sent = now;
         console.summary(Summary.ofApply(made, now));
-        Ending ending = now.failure()
-                .map(failure -> failed(failure))
-                .orElseGet(() -> settled(made, read, now.rejectedByReason()));
+        Ending ending =
+                now.failure().map(execution::failed).orElseGet(() -> settled(made, read, now.rejectedByReason()));
         sendingRun.save(report(ending));
         sendingRun.finish(now.allowanceLog());
         ledger.prune(read.value(Keys.KEEP_RUNS));
@@ -164,14 +174,13 @@ final class Job {
                 .mapToLong(Long::longValue)
                 .sum();
         double most = read.value(Keys.MAX_REJECTED_SHARE);
-        if (made.sourceRows() > 0 && rejected > most * made.sourceRows()) {
+        if (made.counts().sourceRows() > 0 && rejected > most * made.counts().sourceRows()) {
             console.error("Cannot accept so many rejected rows: " + Phrases.count(rejected) + " of "
-                    + Phrases.count(made.sourceRows()) + ", more than the share of " + most
+                    + Phrases.count(made.counts().sourceRows()) + ", more than the share of " + most
                     + ". See the reasons above, mend the source, or raise 'plan.max-rejected-share'.");
             return new Ending(Outcome.REJECTED, ExitCode.REJECTED);
         }
-        boolean nothing = made.writes() == 0;
-        return new Ending(nothing ? Outcome.NOTHING_TO_DO : Outcome.DONE, ExitCode.DONE);
+        return made.writes() == 0 ? Ending.NOTHING_TO_DO : Ending.DONE;
     }
 
     private Ending guarded() {
@@ -180,14 +189,17 @@ final class Job {
     }
 
     private Configuration configure(Set<Configuration.Need> needs) {
-        Configuration read = Configuration.read(flags.config(), flags.set(), needs);
+        Configuration read = execution.configuration(needs);
         Target.requireReachable(read, JobSession.master(read));
         configuration = read;
         return read;
     }
 
     private static Ledger ledger(JobSession session, Configuration read) {
-        return Ledger.open(session.spark(), read.value(Keys.LEDGER_PATH), Target.identity(read));
+        return Ledger.open(
+                session.spark().sparkContext().hadoopConfiguration(),
+                read.value(Keys.LEDGER_PATH),
+                Target.identity(read));
     }
 
     private LedgerRun begin(Ledger ledger) {
@@ -201,16 +213,11 @@ final class Job {
         return made;
     }
 
-    private int reported(Body body) {
-        Ending ending;
-        try {
-            ending = body.run();
-        } catch (Throwable e) { // whatever it was, the report says that the run has failed
-            ending = failed(e);
-        }
+    private int reported(Execution.Body body) {
+        Ending ending = execution.ending(body);
         Report report = report(ending);
         try {
-            if (run != null) {
+            if (run != null && savesReport) {
                 run.save(report);
                 console.summary("report: " + run.reportAddress());
             }
@@ -225,35 +232,10 @@ final class Job {
         return ending.exitCode();
     }
 
-    /** Tells a failure and says how the command ends by it. */
-    private Ending failed(Throwable failure) {
-        if (flags.stacktrace()) {
-            failure.printStackTrace(console.err());
-        }
-        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
-            if (cause instanceof InvalidSettingsException invalid) {
-                invalid.problems().forEach(console::error);
-                return new Ending(Outcome.FAILED, ExitCode.CONFIGURATION);
-            }
-            if (cause instanceof StoppedException stopped) {
-                console.error(String.valueOf(stopped.getMessage()));
-                return new Ending(stopped.outcome(), stopped.exitCode());
-            }
-            if (cause instanceof ServiceException service) {
-                console.error(String.valueOf(service.getMessage()));
-                boolean key = service.status() == 401 || service.status() == 403;
-                return new Ending(Outcome.FAILED, key ? ExitCode.CONFIGURATION : ExitCode.ERROR);
-            }
-        }
-        console.error("Cannot " + command + ": " + Source.firstLine(failure)
-                + (flags.stacktrace() ? "" : " Run it with --stacktrace to see where."));
-        return new Ending(Outcome.FAILED, ExitCode.ERROR);
-    }
-
     private Report report(Ending ending) {
         return Report.of(
                 new Report.Header(
-                        command,
+                        execution.command(),
                         Optional.ofNullable(run).map(LedgerRun::id).orElse(""),
                         ending.outcome(),
                         ending.exitCode(),

@@ -50,6 +50,11 @@ final class Json {
         }
     }
 
+    /** Reads a document as it stands; empty if it is not whole. */
+    static Optional<JsonNode> tree(String text) {
+        return read(text, JsonNode.class).filter(JsonNode::isContainerNode);
+    }
+
     /** Reads a document; empty if it is not whole. */
     static <T> Optional<T> read(String text, Class<T> type) {
         try {

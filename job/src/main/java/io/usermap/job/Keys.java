@@ -39,7 +39,9 @@ final class Keys {
     /** How a user gets another target. */
     enum Remap {
         /** The new mapping is sent over the old one. */
-        OVERWRITE
+        OVERWRITE,
+        /** The old mapping is removed; the new one is sent when no unmap can still arrive. */
+        UNMAP_FIRST
     }
 
     /** How reports show user ids. */
@@ -165,6 +167,14 @@ final class Keys {
             "Users that left the source: left alone, or unmapped.");
     static final Setting<Remap> REMAP =
             Setting.of("plan.remap", ValueType.choice(Remap.class), "overwrite", "How a user gets another target.");
+    static final Setting<Integer> MAX_WRITES = Setting.optional(
+            "plan.max-writes",
+            ValueType.wholeNumber(1, Integer.MAX_VALUE),
+            "Most mappings that a run may send; the rest is left to the next one.");
+    static final Setting<Duration> MAX_DURATION = Setting.optional(
+            "plan.max-duration",
+            ValueType.duration(Duration.ofSeconds(1), Duration.ofDays(365)),
+            "Longest that a run may send under the allowance; the rest is left to the next one.");
     static final Setting<Double> MAX_REJECTED_SHARE = Setting.of(
             "plan.max-rejected-share",
             ValueType.number(0, 1),
@@ -245,6 +255,8 @@ final class Keys {
             LOOKUP_ENCODING,
             MODE,
             REMAP,
+            MAX_WRITES,
+            MAX_DURATION,
             MAX_REJECTED_SHARE,
             MIN_SOURCE_ROWS,
             MAX_SHRINK,
@@ -270,8 +282,6 @@ final class Keys {
             "source.min-score",
             "source.change-type-column",
             "source.start-version",
-            "plan.max-writes",
-            "plan.max-duration",
             "election.priority",
             "election.priority-column",
             "verify.sample",

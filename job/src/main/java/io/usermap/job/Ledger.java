@@ -1,5 +1,7 @@
 package io.usermap.job;
 
+import static org.apache.spark.sql.functions.col;
+
 import io.usermap.client.InvalidSettingsException;
 import java.time.Instant;
 import java.time.ZoneOffset;
@@ -9,6 +11,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -31,11 +36,9 @@ final class Ledger {
      */
     record Identity(int format, String target) {}
 
-    private final SparkSession spark;
     private final LedgerFolder folder;
 
-    private Ledger(SparkSession spark, LedgerFolder folder) {
-        this.spark = spark;
+    private Ledger(LedgerFolder folder) {
         this.folder = folder;
     }
 
@@ -46,23 +49,40 @@ final class Ledger {
      * @throws StoppedException if a newer program wrote it
      * @throws InvalidSettingsException if it is about another service
      */
-    static Ledger open(SparkSession spark, String path, String target) {
-        LedgerFolder folder = LedgerFolder.of(path, spark.sparkContext().hadoopConfiguration());
-        Optional<Identity> identity = folder.read(IDENTITY).flatMap(text -> Json.read(text, Identity.class));
+    static Ledger open(Configuration hadoop, String path, String target) {
+        LedgerFolder folder = LedgerFolder.of(path, hadoop);
+        Optional<Identity> identity = identity(folder);
         if (identity.isEmpty()) {
             folder.write(IDENTITY, Json.document(new Identity(FORMAT, target)));
         }
-        identity.ifPresent(found -> {
-            if (found.format() > FORMAT) {
-                throw StoppedException.failed("Cannot use the ledger " + path + ": its format is " + found.format()
-                        + " and this program knows " + FORMAT + ". Use the version of usermap that wrote it.");
-            }
-            if (!found.target().equals(target)) {
-                throw new InvalidSettingsException("Cannot use the ledger " + path + ": it holds what " + found.target()
-                        + " acknowledged, and the target is " + target + ". Set another 'ledger.path' for it.");
-            }
+        identity.filter(found -> !found.target().equals(target)).ifPresent(found -> {
+            throw new InvalidSettingsException("Cannot use the ledger " + path + ": it holds what " + found.target()
+                    + " acknowledged, and the target is " + target + ". Set another 'ledger.path' for it.");
         });
-        return new Ledger(spark, folder);
+        return new Ledger(folder);
+    }
+
+    /**
+     * Opens the ledger at {@code path} for a command that talks to no service.
+     *
+     * @throws StoppedException if there is none, or a newer program wrote it
+     */
+    static Ledger existing(Configuration hadoop, String path) {
+        LedgerFolder folder = LedgerFolder.of(path, hadoop);
+        if (identity(folder).isEmpty()) {
+            throw StoppedException.failed("Cannot use the ledger " + path + ": there is none. Set 'ledger.path'; a"
+                    + " relative one starts at the working directory.");
+        }
+        return new Ledger(folder);
+    }
+
+    private static Optional<Identity> identity(LedgerFolder folder) {
+        Optional<Identity> identity = folder.read(IDENTITY).flatMap(text -> Json.read(text, Identity.class));
+        identity.filter(found -> found.format() > FORMAT).ifPresent(found -> {
+            throw StoppedException.failed("Cannot use the ledger " + folder.path() + ": its format is " + found.format()
+                    + " and this program knows " + FORMAT + ". Use the version of usermap that wrote it.");
+        });
+        return identity;
     }
 
     /** A run that begins now; ids sort by time. */
@@ -71,18 +91,18 @@ final class Ledger {
         return run(RUN_ID.format(now) + "-" + suffix);
     }
 
-    /** The run that {@code plan} means: a run id, or the path of a run's folder or plan. */
-    LedgerRun named(String plan) {
-        String[] parts = plan.split("/", -1);
+    /** The run that {@code name} means: a run id, or the path of a run's folder or plan. */
+    LedgerRun named(String name) {
+        String[] parts = name.split("/", -1);
         String id = java.util.Arrays.stream(parts)
                 .filter(part -> part.matches("[0-9]{8}T[0-9]{9}Z-[0-9a-f]{4}"))
                 .reduce((first, second) -> second)
-                .orElse(plan);
-        if (!id.contains("/") && folder.folder("runs").has(id)) {
+                .orElse(name);
+        if (!id.isEmpty() && !id.contains("/") && folder.folder("runs").has(id)) {
             return run(id);
         }
-        throw StoppedException.failed("Cannot find the plan " + plan + ": the ledger " + folder.path()
-                + " has no such run. 'usermap plan' makes one and prints its id.");
+        throw StoppedException.failed("Cannot find the run " + name + ": the ledger " + folder.path()
+                + " has no such run. 'usermap runs' lists them.");
     }
 
     private LedgerRun run(String id) {
@@ -118,8 +138,23 @@ final class Ledger {
     }
 
     /** The acknowledged mappings. */
-    State state() {
+    State state(SparkSession spark) {
         return new State(spark, folder.folder("state"));
+    }
+
+    /**
+     * The mappings that are known to be in force, {@code user_id, global_user_id}: those of the state, and what an
+     * unfinished run has receipts for already.
+     */
+    Dataset<Row> inForce(SparkSession spark) {
+        State state = state(spark);
+        Dataset<Row> rows = state.rows(state.current()).select("user_id", "global_user_id");
+        return unfinished()
+                .map(run -> Receipts.of(spark, run).acknowledged())
+                .map(newer -> rows.join(newer.select("user_id"), new String[] {"user_id"}, "left_anti")
+                        .unionByName(newer))
+                .orElse(rows)
+                .filter(col("global_user_id").isNotNull());
     }
 
     /** Where claims are written. */

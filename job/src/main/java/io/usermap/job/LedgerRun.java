@@ -9,7 +9,7 @@ import java.util.Optional;
 /**
  * One run's folder in the ledger.
  *
- * <p>Its life in files: {@code plan/} and {@code plan.json} when planned; {@code heartbeat} before the first request and
+ * <p>Its life in files: {@code plan/}, {@code carried-over/} and {@code plan.json} when planned; {@code heartbeat} before the first request and
  * every few seconds while it sends, beside {@code receipts/}; then, with the receipts taken into the state,
  * {@code report.json}; last {@code allowance.json}, which is the mark that all of this is done. Each step may be done again
  * after a crash without harm.
@@ -18,6 +18,11 @@ import java.util.Optional;
  * @param folder where its files are
  */
 record LedgerRun(String id, LedgerFolder folder) {
+    static final String PLAN_ROWS = "plan";
+    static final String CARRIED_OVER = "carried-over";
+    static final String RECEIPTS = "receipts";
+    static final String UNMAP_FIRST = "unmap-first";
+
     private static final String PLAN = "plan.json";
     private static final String HEARTBEAT = "heartbeat";
     private static final String ALLOWANCE = "allowance.json";
@@ -40,16 +45,26 @@ record LedgerRun(String id, LedgerFolder folder) {
 
     /** Where the rows of the plan are. */
     String planAddress() {
-        return folder.address("plan");
+        return folder.address(PLAN_ROWS);
+    }
+
+    /** Where the rows are that a budget left to a later run. */
+    String carriedOverAddress() {
+        return folder.address(CARRIED_OVER);
     }
 
     /** Where receipts are. */
     String receiptsAddress() {
-        return folder.address("receipts");
+        return folder.address(RECEIPTS);
+    }
+
+    /** Where the receipts of the first halves of remaps in two steps are: below the others. */
+    String unmapFirstReceiptsAddress() {
+        return folder.folder(RECEIPTS).address(UNMAP_FIRST);
     }
 
     boolean hasReceipts() {
-        return folder.has("receipts");
+        return folder.has(RECEIPTS);
     }
 
     /** Where the report is, for people. */
@@ -63,16 +78,25 @@ record LedgerRun(String id, LedgerFolder folder) {
         folder.write(PLAN, Json.document(plan));
     }
 
+    /** The plan that was saved; empty if there is none, or a half one. */
+    Optional<Plan> savedPlan() {
+        return folder.read(PLAN).flatMap(text -> Json.read(text, Plan.class));
+    }
+
     /** The plan that was saved; an error if there is none, or a half one. */
     Plan plan() {
-        return folder.read(PLAN)
-                .flatMap(text -> Json.read(text, Plan.class))
+        return savedPlan()
                 .orElseThrow(() -> StoppedException.failed("Cannot apply the plan of run " + id
                         + ": it was not saved to its end. Run 'usermap plan' again."));
     }
 
     void save(Report report) {
         folder.write(REPORT, Json.document(report));
+    }
+
+    /** The report, as it was saved; empty if the run did not come that far. */
+    Optional<String> savedReport() {
+        return folder.read(REPORT).filter(text -> Json.read(text, Report.class).isPresent());
     }
 
     /** Tells the next run that this one is alive at {@code now}. */

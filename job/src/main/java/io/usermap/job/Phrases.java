@@ -31,12 +31,51 @@ final class Phrases {
         return Math.round(share * 100) + " %";
     }
 
+    /** An id in quotes, with whatever could move a cursor or end a line escaped. */
+    static String id(String id) {
+        return '"' + line(id.replace("\\", "\\\\").replace("\"", "\\\"")) + '"';
+    }
+
+    /** A text of somebody else's on one line, with whatever could move a cursor or end the line escaped. */
+    static String line(String text) {
+        StringBuilder shown = new StringBuilder();
+        text.codePoints().forEach(point -> {
+            int type = Character.getType(point);
+            boolean hidden = type == Character.CONTROL
+                    || type == Character.FORMAT
+                    || type == Character.SURROGATE
+                    || type == Character.LINE_SEPARATOR
+                    || type == Character.PARAGRAPH_SEPARATOR
+                    || type == Character.UNASSIGNED;
+            if (hidden) {
+                shown.append(String.format(Locale.ROOT, "\\u{%x}", point));
+            } else {
+                shown.appendCodePoint(point);
+            }
+        });
+        return shown.toString();
+    }
+
     /** Rejected rows by reason, in words: {@code 3 an id is empty; 1 rows of one user contradict each other}. */
     static String reasons(Map<String, Long> byReason) {
         return byReason.entrySet().stream()
                 .sorted(Map.Entry.comparingByKey())
                 .map(entry -> count(entry.getValue()) + ": " + sentence(entry.getKey()))
                 .collect(Collectors.joining("; "));
+    }
+
+    /** The rule behind a row of a plan, in words: why it is planned so, or why it is not planned. */
+    static String rule(String code) {
+        return switch (code) {
+            case "new" -> "it was not mapped before";
+            case "moved" -> "its person has another global id than it was mapped to";
+            case "follows" -> "the source no longer names it, and it follows the user that it was mapped to";
+            case "centre" -> "it has become the global id of its person, which is mapped nowhere";
+            case "asked" -> "the source asks for its unmap";
+            case "vanished" -> "the source no longer names it";
+            case "undo" -> "another run is undone";
+            default -> sentence(code);
+        };
     }
 
     private static String sentence(String code) {

@@ -1,16 +1,31 @@
 package io.usermap.job;
 
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.count;
+import static org.apache.spark.sql.functions.lit;
+
+import io.usermap.client.AllowanceRules;
 import io.usermap.client.RejectReason;
+import io.usermap.client.ValueType;
 import io.usermap.spark.UserMapOptions.OnConflict;
 import java.math.BigDecimal;
 import java.time.Instant;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
 
-/** Makes a plan from the source and saves it in the ledger; sends nothing. */
+/** Makes plans and saves them in the ledger; sends nothing. */
 final class Planning {
+    /** Under these Spark leaves out what it cannot read, so half a source would look like one that has shrunk. */
+    private static final List<String> SKIPPING =
+            List.of("spark.sql.files.ignoreCorruptFiles", "spark.sql.files.ignoreMissingFiles");
+
     private final SparkSession spark;
     private final Configuration configuration;
     private final Ledger ledger;
@@ -24,23 +39,160 @@ final class Planning {
     }
 
     /**
-     * Reads the source, works out the changes and writes them below {@code run}: rows first, then {@code plan.json}.
+     * Reads the source, works out the changes and writes them below {@code run}: rows first, then {@code plan.json}. What
+     * does not fit into the budget is written beside them.
      *
-     * @throws StoppedException if the source cannot be read or understood
+     * @throws StoppedException if the source cannot be read in full, or understood
      */
     Plan make(LedgerRun run) {
+        Optional<Budget> budget = Budget.of(configuration);
+        requireWholeReads();
         Dataset<Row> source = Source.load(spark, configuration);
         Shape shape = Shape.of(source.schema(), configuration);
         console.event("source: " + shape.inWords());
-        State.Version version = ledger.state().current();
+        State state = ledger.state(spark);
+        State.Version version = state.current();
         Dataset<Row> checked = CheckedRows.of(source, shape, configuration.idRules());
-        try (Planner planner = Planner.of(checked, shape, ledger.state(), version, configuration.value(Keys.MODE))) {
+        try (Planner planner = Planner.of(checked, shape, state, version, configuration.value(Keys.MODE))) {
             requireNoConflicts(planner);
-            planner.plan().write().parquet(run.planAddress());
-            Plan plan = plan(run, shape, version, planner);
+            boolean cut = write(run, planner, budget);
+            Plan.Changes all = changes(planner);
+            Plan.Changes changes = cut ? changes(run) : all;
+            Moves moves = changes.remap() + changes.unmap() == 0
+                    ? Moves.NONE
+                    : Moves.of(sendable(run), state.rows(version), !(shape instanceof Shape.Pairs));
+            Plan plan = plan(
+                    run,
+                    new Origin(
+                            ValueType.word(configuration.value(Keys.MODE)),
+                            shape.inWords(),
+                            Fingerprint.of(source, configuration)),
+                    version.version(),
+                    new Plan.Counts(
+                            planner.rows(),
+                            version.sourceRows(),
+                            version.acknowledged(),
+                            planner.users("unchanged"),
+                            changes.map(),
+                            changes.remap(),
+                            changes.unmap(),
+                            moves.merged(),
+                            moves.split(),
+                            planner.largestCluster(),
+                            planner.suspicious()),
+                    all.minus(changes),
+                    planner.rejectedByReason());
             run.save(plan);
             return plan;
         }
+    }
+
+    private record Origin(String mode, String shape, String fingerprint) {}
+
+    private long writes(Plan.Changes changes) {
+        return changes.all() + (configuration.value(Keys.REMAP) == Keys.Remap.UNMAP_FIRST ? changes.remap() : 0);
+    }
+
+    private static Plan.Changes changes(Planner planner) {
+        return new Plan.Changes(planner.users("map"), planner.users("remap"), planner.users("unmap"));
+    }
+
+    /** Writes what fits into the budget, and beside it what does not; whether there is any of that. */
+    private boolean write(LedgerRun run, Planner planner, Optional<Budget> budget) {
+        if (budget.isEmpty()) {
+            planner.plan().write().parquet(run.planAddress());
+            return false;
+        }
+        Dataset<Row> plan = planner.plan().persist();
+        try {
+            plan.foreachPartition(rows -> rows.forEachRemaining(row -> {})); // now the planner knows its figures
+            if (writes(changes(planner)) <= budget.get().writes()) {
+                plan.write().parquet(run.planAddress());
+                return false;
+            }
+            Dataset<Row> changes = plan.filter(sent());
+            int writesPerRemap = configuration.value(Keys.REMAP) == Keys.Remap.UNMAP_FIRST ? 2 : 1;
+            Dataset<Row> fitting = Cut.fitting(changes, budget.get(), writesPerRemap);
+            fitting.unionByName(plan.filter(functions.not(sent()))).write().parquet(run.planAddress());
+            changes.join(sendable(run).select("user_id"), new String[] {"user_id"}, "left_anti")
+                    .write()
+                    .parquet(run.carriedOverAddress());
+            return true;
+        } finally {
+            plan.unpersist();
+        }
+    }
+
+    /** Tells rows of a plan that are sent from those that only tell something. */
+    static Column sent() {
+        return col("op").isin("map", "remap", "unmap");
+    }
+
+    /**
+     * Saves changes that come from no source, in the columns of a saved plan, as the plan of {@code run}.
+     *
+     * @param version the version of the state that they start from
+     */
+    Plan save(LedgerRun run, Dataset<Row> rows, State.Version version, String shape) {
+        rows.write().parquet(run.planAddress());
+        Plan.Changes changes = changes(run);
+        Plan plan = plan(
+                run,
+                new Origin(Plan.UNDO, shape, ""),
+                version.version(),
+                new Plan.Counts(
+                        // So that neither this plan nor the next one takes the source for shrunk.
+                        version.sourceRows(),
+                        version.sourceRows(),
+                        version.acknowledged(),
+                        0,
+                        changes.map(),
+                        changes.remap(),
+                        changes.unmap(),
+                        0,
+                        0,
+                        0,
+                        0),
+                Plan.Changes.NONE,
+                Map.of());
+        run.save(plan);
+        return plan;
+    }
+
+    private Plan plan(
+            LedgerRun run,
+            Origin origin,
+            long stateVersion,
+            Plan.Counts counts,
+            Plan.Changes carriedOver,
+            Map<String, Long> rejectedByReason) {
+        AllowanceRules rules = configuration.allowance();
+        boolean unmapsFirst = configuration.value(Keys.REMAP) == Keys.Remap.UNMAP_FIRST;
+        Plan.Changes changes = new Plan.Changes(counts.map(), counts.remap(), counts.unmap());
+        return new Plan(
+                Plan.FORMAT,
+                run.id(),
+                Instant.now().toString(),
+                origin.mode(),
+                ValueType.word(configuration.value(Keys.REMAP)),
+                origin.shape(),
+                hash(run),
+                origin.fingerprint(),
+                stateVersion,
+                counts,
+                carriedOver,
+                rejectedByReason,
+                Plan.leastTime(changes, unmapsFirst, rules).toMillis() / 1000.0);
+    }
+
+    private void requireWholeReads() {
+        SKIPPING.stream()
+                .filter(key -> Boolean.parseBoolean(spark.conf().get(key, "false")))
+                .findFirst()
+                .ifPresent(key -> {
+                    throw StoppedException.failed("Cannot plan: '" + key + "' is true, so a source that is read in half"
+                            + " would look like one that has shrunk. Set it to false for this session.");
+                });
     }
 
     private void requireNoConflicts(Planner planner) {
@@ -52,28 +204,40 @@ final class Planning {
         }
     }
 
-    private Plan plan(LedgerRun run, Shape shape, State.Version version, Planner planner) {
-        long map = planner.users("map");
-        long remap = planner.users("remap");
-        long unmap = planner.users("unmap");
-        return new Plan(
-                Plan.FORMAT,
-                run.id(),
-                Instant.now().toString(),
-                configuration.value(Keys.MODE).name().toLowerCase(java.util.Locale.ROOT),
-                shape.inWords(),
-                version.version(),
-                hash(run),
-                planner.rows(),
-                version.sourceRows(),
-                version.acknowledged(),
-                planner.users("unchanged"),
-                map,
-                remap,
-                unmap,
-                planner.largestCluster(),
-                planner.rejectedByReason(),
-                Plan.leastTime(map + remap + unmap, configuration.allowance()).toMillis() / 1000.0);
+    /** The rows of a saved plan that are sent. */
+    private Dataset<Row> sendable(LedgerRun run) {
+        return spark.read().parquet(run.planAddress()).filter(sent());
+    }
+
+    private Plan.Changes changes(LedgerRun run) {
+        Map<String, Long> byOp = new HashMap<>();
+        sendable(run)
+                .groupBy("op")
+                .agg(count(lit(1)))
+                .collectAsList()
+                .forEach(row -> byOp.put(row.getString(0), row.getLong(1)));
+        return new Plan.Changes(
+                byOp.getOrDefault("map", 0L), byOp.getOrDefault("remap", 0L), byOp.getOrDefault("unmap", 0L));
+    }
+
+    /**
+     * A few changes of each kind in words, for where ids may be shown: {@code remap "ann" from "a" to "b"}.
+     *
+     * @param each the most of a kind
+     */
+    List<String> examples(LedgerRun run, int each) {
+        return List.of("map", "remap", "unmap").stream()
+                .flatMap(op -> sendable(run)
+                        .filter(col("op").equalTo(op))
+                        .orderBy("user_id")
+                        .limit(each)
+                        .select("user_id", "previous_global_user_id", "global_user_id")
+                        .collectAsList()
+                        .stream()
+                        .map(row -> op + " " + Phrases.id(row.getString(0))
+                                + (row.isNullAt(1) ? "" : " from " + Phrases.id(row.getString(1)))
+                                + (row.isNullAt(2) ? "" : " to " + Phrases.id(row.getString(2)))))
+                .toList();
     }
 
     /** A figure of the saved rows that does not depend on their order. */
@@ -93,7 +257,11 @@ final class Planning {
                         figures.isNullAt(2) ? 0 : figures.getLong(2));
     }
 
-    /** A saved plan, if the state is still the one that it was made for. */
+    /**
+     * A saved plan, if the state is still the one that it was made for.
+     *
+     * @throws StoppedException if it is stale, telling what moved, or if its rows are others than those that were planned
+     */
     Plan saved(LedgerRun run) {
         Plan plan = run.plan();
         if (plan.format() > Plan.FORMAT) {
@@ -101,16 +269,49 @@ final class Planning {
                     "Cannot apply the plan of run " + run.id() + ": its format is " + plan.format()
                             + " and this program knows " + Plan.FORMAT + ". Use the version of usermap that made it.");
         }
-        State.Version now = ledger.state().current();
-        if (now.version() != plan.stateVersion()) {
-            throw StoppedException.stale("Cannot apply the plan of run " + run.id() + ": it was made for version "
-                    + plan.stateVersion() + " of the state, and run " + now.run() + " has led to version "
-                    + now.version() + " since. Run 'usermap plan' again.");
-        }
         if (!plan.hash().equals(hash(run))) {
             throw StoppedException.stale("Cannot apply the plan of run " + run.id()
                     + ": its rows are not those that were planned. Run 'usermap plan' again.");
         }
+        State.Version now = ledger.state(spark).current();
+        if (now.version() != plan.stateVersion()) {
+            throw StoppedException.stale(
+                    "Cannot apply the plan of run " + run.id() + ": " + moved(run, plan, now) + ". " + next(plan));
+        }
         return plan;
+    }
+
+    private String moved(LedgerRun run, Plan plan, State.Version now) {
+        if (now.run().equals(run.id())) {
+            return "it was applied before, which has led to version " + now.version() + " of the state";
+        }
+        return "it was made for version " + plan.stateVersion() + " of the state, and run " + now.run()
+                + " has led to version " + now.version() + " since: " + Phrases.count(affected(run, now)) + " of its "
+                + Phrases.count(plan.changes().all()) + " changes meet mappings that have moved";
+    }
+
+    private static String next(Plan plan) {
+        return plan.mode().equals(Plan.UNDO) ? "Run 'usermap undo' again." : "Run 'usermap plan' again.";
+    }
+
+    /** Changes of users who are mapped elsewhere than the plan says, or whose target has come to be mapped itself. */
+    private long affected(LedgerRun run, State.Version now) {
+        Dataset<Row> known = ledger.state(spark)
+                .rows(now)
+                .filter(col("global_user_id").isNotNull())
+                .select(col("user_id"), col("global_user_id").as("present"));
+        Dataset<Row> plan = sendable(run);
+        Dataset<Row> own = plan.join(known, new String[] {"user_id"}, "left")
+                .filter(col("present")
+                        .eqNullSafe(col("previous_global_user_id"))
+                        .equalTo(false))
+                .select("user_id");
+        Dataset<Row> unmapped = plan.filter(col("op").equalTo("unmap")).select("user_id");
+        Dataset<Row> mapped = known.select("user_id")
+                .join(unmapped, new String[] {"user_id"}, "left_anti")
+                .select(col("user_id").as("global_user_id"));
+        Dataset<Row> target =
+                plan.join(mapped, new String[] {"global_user_id"}, "left_semi").select("user_id");
+        return own.unionByName(target).distinct().count();
     }
 }

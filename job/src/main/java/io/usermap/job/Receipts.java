@@ -2,6 +2,7 @@ package io.usermap.job;
 
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.input_file_name;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.max;
 import static org.apache.spark.sql.functions.struct;
@@ -25,7 +26,7 @@ import org.apache.spark.sql.types.StructType;
  * What the data source wrote down of a run, one JSON line per row: the truth about what was acknowledged.
  *
  * <p>A line that is no whole JSON, as a crash may leave the last one, does not count. Of several lines of one user an
- * acknowledgement stands; otherwise the newest does.
+ * acknowledgement stands; otherwise the newest does. Of a remap in two steps, the second stands over the first.
  */
 final class Receipts {
     private static final String ACCEPTED = "accepted";
@@ -43,6 +44,14 @@ final class Receipts {
             .add("attempt", DataTypes.IntegerType)
             .add(TORN, DataTypes.StringType);
 
+    /** Which half of a remap in two steps; whatever has one step only is in the second. */
+    enum Step {
+        /** The unmap. */
+        FIRST,
+        /** The map, and all other changes. */
+        SECOND
+    }
+
     private final Dataset<Row> lines;
     private final Dataset<Row> settled;
 
@@ -53,28 +62,36 @@ final class Receipts {
 
     /** The receipts of {@code run}, as they are at this moment. */
     static Receipts of(SparkSession spark, LedgerRun run) {
-        Dataset<Row> lines = run.hasReceipts()
-                ? spark.read()
-                        .schema(SCHEMA)
-                        .option("recursiveFileLookup", "true")
-                        .option("pathGlobFilter", "*.jsonl")
-                        .option("lineSep", "\n")
-                        .option("columnNameOfCorruptRecord", TORN)
-                        .json(run.receiptsAddress())
-                : spark.createDataFrame(List.of(), SCHEMA);
+        Dataset<Row> lines =
+                run.hasReceipts() ? lines(spark, run.receiptsAddress()) : spark.createDataFrame(List.of(), SCHEMA);
+        Column second = input_file_name()
+                .contains("/" + LedgerRun.RECEIPTS + "/" + LedgerRun.UNMAP_FIRST + "/")
+                .equalTo(false);
+        return new Receipts(lines.withColumn("second", second));
+    }
+
+    /** The whole lines below {@code folders}. */
+    static Dataset<Row> lines(SparkSession spark, String... folders) {
         Column whole = col(TORN)
                 .isNull()
                 .and(col("user_id").isNotNull())
                 .and(col("outcome").isNotNull());
-        return new Receipts(lines.filter(whole));
+        return spark.read()
+                .schema(SCHEMA)
+                .option("recursiveFileLookup", "true")
+                .option("pathGlobFilter", "*.jsonl")
+                .option("lineSep", "\n")
+                .option("columnNameOfCorruptRecord", TORN)
+                .json(folders)
+                .filter(whole);
     }
 
-    /** One row per user: {@code user_id, last.(accepted, at, attempt, reason, target)}. */
+    /** One row per user and step: {@code user_id, second, last.(accepted, at, attempt, reason, target)}. */
     private static Dataset<Row> settled(Dataset<Row> lines) {
         Column target = when(coalesce(col("unmap"), lit(false)), lit(null).cast("string"))
                 .otherwise(col("global_user_id"));
         return lines.filter(col("outcome").isin(ACCEPTED, REJECTED))
-                .groupBy("user_id")
+                .groupBy("user_id", "second")
                 .agg(max(struct(
                                 col("outcome").equalTo(ACCEPTED).as("accepted"),
                                 col("at"),
@@ -87,18 +104,35 @@ final class Receipts {
     /** What the service acknowledged: {@code user_id, global_user_id}, every user once, no target for an unmap. */
     Dataset<Row> acknowledged() {
         return settled.filter(col("last.accepted"))
-                .select(col("user_id"), col("last.target").as("global_user_id"));
+                .groupBy("user_id")
+                .agg(max(struct(col("second"), col("last.target").as("target"))).as("newest"))
+                .select(col("user_id"), col("newest.target").as("global_user_id"));
+    }
+
+    /** Users of whom {@code step} was acknowledged: {@code user_id}. */
+    Dataset<Row> acknowledged(Step step) {
+        return settled.filter(col("last.accepted").and(col("second").equalTo(step == Step.SECOND)))
+                .select("user_id");
+    }
+
+    /** When the newest answer of the first step arrived; empty if there is none. */
+    Optional<Instant> lastOfFirstStep() {
+        Row newest = lines.filter(
+                        col("second").equalTo(false).and(col("request").isNotNull()))
+                .agg(max("at"))
+                .first();
+        return newest.isNullAt(0) ? Optional.empty() : Optional.of(Instant.parse(newest.getString(0)));
     }
 
     /**
-     * How many users there are of which outcome.
+     * How many mappings there are of which outcome; a remap in two steps is two.
      *
-     * @param accepted users whose change was acknowledged
-     * @param rejectedByReason users that the service refused or that could not be sent, by reason
+     * @param accepted mappings that were acknowledged
+     * @param rejectedByReason mappings that the service refused or that could not be sent, by reason
      */
     record Count(long accepted, Map<String, Long> rejectedByReason) {}
 
-    /** Counts the users; one pass over the receipts. */
+    /** Counts the mappings; one pass over the receipts. */
     Count count() {
         Column reason = when(col("last.accepted"), lit(ACCEPTED)).otherwise(col("last.reason"));
         Map<String, Long> byReason = new TreeMap<>();

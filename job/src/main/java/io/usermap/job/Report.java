@@ -96,6 +96,7 @@ record Report(
         Map<String, Long> byService = sent.map(Sending.Sent::rejectedByReason).orElse(Map.of());
         Map<String, Long> rejected =
                 plan.map(made -> Summary.rejected(made, byService)).orElse(byService);
+        Optional<Plan.Counts> counts = plan.map(Plan::counts);
         return new Report(
                 SCHEMA,
                 header.command(),
@@ -105,13 +106,13 @@ record Report(
                 header.startedAt().toString(),
                 Instant.now().toString(),
                 new Counts(
-                        plan.map(Plan::sourceRows).orElse(0L),
-                        plan.map(Plan::unchanged).orElse(0L),
-                        plan.map(Plan::map).orElse(0L),
-                        plan.map(Plan::remap).orElse(0L),
-                        plan.map(Plan::unmap).orElse(0L),
+                        counts.map(Plan.Counts::sourceRows).orElse(0L),
+                        counts.map(Plan.Counts::unchanged).orElse(0L),
+                        counts.map(Plan.Counts::map).orElse(0L),
+                        counts.map(Plan.Counts::remap).orElse(0L),
+                        counts.map(Plan.Counts::unmap).orElse(0L),
                         rejected.values().stream().mapToLong(Long::longValue).sum(),
-                        0,
+                        plan.map(made -> made.carriedOver().all()).orElse(0L),
                         sent.map(done -> done.accepted() - done.before()).orElse(0L),
                         sent.map(Sending.Sent::before).orElse(0L),
                         sent.map(done -> done.figures().requests()).orElse(0L),

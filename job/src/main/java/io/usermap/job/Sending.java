@@ -1,6 +1,7 @@
 package io.usermap.job;
 
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
 
 import io.usermap.client.AllowanceLog;
 import io.usermap.client.AllowanceRules;
@@ -22,7 +23,8 @@ import org.apache.spark.sql.SparkSession;
 /**
  * Sends the rows of a saved plan through the data source, and takes what was acknowledged into the state.
  *
- * <p>In this order: heartbeat, requests with their receipts, state. A crash before the state is published leaves receipts,
+ * <p>In this order: heartbeat, requests with their receipts, state. Remaps in two steps have receipts of each step, so that
+ * whoever resumes knows which of them is due. A crash before the state is published leaves receipts,
  * which the next {@code apply} takes in; one after it makes it take the same receipts in once more, which changes nothing.
  * Two threads run beside the write: one beats the heart, one tells the progress.
  */
@@ -31,7 +33,7 @@ final class Sending {
     /**
      * What became of a plan.
      *
-     * @param accepted mappings that are acknowledged, earlier attempts of the run included
+     * @param accepted mappings that are acknowledged, earlier attempts of the run included; a remap in two steps is two
      * @param before mappings of these that an earlier attempt had acknowledged
      * @param rejectedByReason rows that the service refused, or that could not be sent
      * @param figures what the data source counted in this attempt
@@ -56,28 +58,22 @@ final class Sending {
     private final Configuration configuration;
     private final Ledger ledger;
     private final Console console;
+    private final Claim.Pause pause;
 
-    Sending(SparkSession spark, Configuration configuration, Ledger ledger, Console console) {
+    Sending(SparkSession spark, Configuration configuration, Ledger ledger, Console console, Claim.Pause pause) {
         this.spark = spark;
         this.configuration = configuration;
         this.ledger = ledger;
         this.console = console;
+        this.pause = pause;
     }
 
     /** Sends what {@code run} has no acknowledgement for; blocks until all is settled. */
     Sent send(LedgerRun run, Plan plan, Target target) {
         Instant start = Instant.now();
         AllowanceLog seed = seed();
-        Receipts earlier = Receipts.of(spark, run);
-        long before = earlier.count().accepted();
-        Dataset<Row> rest = spark.read()
-                .parquet(run.planAddress())
-                .filter(col("op").notEqual("reject"))
-                .join(earlier.acknowledged().select("user_id"), new String[] {"user_id"}, "left_anti")
-                .select(
-                        col("user_id"),
-                        col("global_user_id"),
-                        col("op").equalTo("unmap").as("unmap"));
+        long before = run.hasReceipts() ? Receipts.of(spark, run).count().accepted() : 0;
+        Optional<Instant> lastUnmap = lastUnmapOfOthers(run);
         run.beat(start);
         Map<String, String> options = new HashMap<>(target.writeOptions());
         options.put("receiptsPath", run.receiptsAddress());
@@ -87,11 +83,7 @@ final class Sending {
                 Beside beside = new Beside(run)) {
             beside.tell(new Progress(plan.writes() - before, configuration.allowance(), start), writing);
             try {
-                rest.write()
-                        .format("amplitude-usermap")
-                        .mode("append")
-                        .options(writing.options())
-                        .save();
+                write(run, plan, writing, lastUnmap);
             } catch (Exception e) { // Spark throws checked exceptions that its methods do not declare
                 failure = Optional.of(e);
             }
@@ -100,7 +92,7 @@ final class Sending {
             Receipts receipts = Receipts.of(spark, run);
             Receipts.Count count = receipts.count();
             if (count.accepted() > 0) {
-                ledger.state().take(receipts.acknowledged(), plan.sourceRows(), run.id());
+                ledger.state(spark).take(receipts.acknowledged(), plan.counts().sourceRows(), run.id());
             }
             return new Sent(
                     count.accepted(),
@@ -110,6 +102,86 @@ final class Sending {
                     log,
                     Duration.between(start, Instant.now()),
                     failure);
+        }
+    }
+
+    /**
+     * Writes what has no receipt yet. Remaps in two steps are unmapped, then everything else is sent, and their maps follow
+     * when no unmap can still arrive: neither one of this run nor one that another run has left behind.
+     */
+    private void write(LedgerRun run, Plan plan, UserMapRun writing, Optional<Instant> lastUnmap) throws Exception {
+        Dataset<Row> changes =
+                spark.read().parquet(run.planAddress()).filter(Planning.sent());
+        if (lastUnmap.isPresent()) {
+            waitForLateUnmaps(lastUnmap.get(), "run before");
+        }
+        if (!plan.unmapsFirst() || plan.counts().remap() == 0) {
+            write(withoutReceipt(changes, run, Receipts.Step.SECOND), run.receiptsAddress(), writing);
+            return;
+        }
+        Dataset<Row> remaps = changes.filter(col("op").equalTo("remap"));
+        write(
+                withoutReceipt(remaps, run, Receipts.Step.FIRST)
+                        .withColumn("global_user_id", lit(null).cast("string"))
+                        .withColumn("op", lit("unmap")),
+                run.unmapFirstReceiptsAddress(),
+                writing);
+        Dataset<Row> others = changes.filter(col("op").notEqual("remap"));
+        if (plan.writes() > 2 * plan.counts().remap()) {
+            write(withoutReceipt(others, run, Receipts.Step.SECOND), run.receiptsAddress(), writing);
+        }
+        Receipts receipts = Receipts.of(spark, run);
+        Optional<Instant> newest = receipts.lastOfFirstStep();
+        if (newest.isPresent()) {
+            waitForLateUnmaps(newest.get(), "first step");
+        }
+        Dataset<Row> unmapped =
+                remaps.join(receipts.acknowledged(Receipts.Step.FIRST), new String[] {"user_id"}, "left_semi");
+        write(withoutReceipt(unmapped, run, Receipts.Step.SECOND), run.receiptsAddress(), writing);
+    }
+
+    private Dataset<Row> withoutReceipt(Dataset<Row> changes, LedgerRun run, Receipts.Step step) {
+        return run.hasReceipts()
+                ? changes.join(Receipts.of(spark, run).acknowledged(step), new String[] {"user_id"}, "left_anti")
+                : changes;
+    }
+
+    private static void write(Dataset<Row> changes, String receipts, UserMapRun writing) {
+        changes.select(
+                        col("user_id"),
+                        col("global_user_id"),
+                        col("op").equalTo("unmap").as("unmap"))
+                .write()
+                .format("amplitude-usermap")
+                .mode("append")
+                .options(writing.options())
+                .option("receiptsPath", receipts)
+                .save();
+    }
+
+    /** The last sign of life of the run before, if it failed and unmaps of its two-step remaps may still be on their way. */
+    private Optional<Instant> lastUnmapOfOthers(LedgerRun run) {
+        return ledger.runs().stream()
+                .filter(other -> other.hasBegunToSend() && !other.id().equals(run.id()))
+                .findFirst()
+                .filter(last -> last.savedReport()
+                        .flatMap(text -> Json.read(text, Report.class))
+                        .filter(report -> !report.outcome().equals(Outcome.FAILED.word()))
+                        .isEmpty())
+                .filter(last -> last.savedPlan()
+                        .filter(plan -> plan.unmapsFirst() && plan.counts().remap() > 0)
+                        .isPresent())
+                .map(LedgerRun::lastBeat);
+    }
+
+    private void waitForLateUnmaps(Instant last, String of) throws InterruptedException {
+        Duration most = Plan.lateArrival(configuration.allowance());
+        Duration left = Duration.between(Instant.now(), last.plus(most));
+        // The wall clock may have jumped since.
+        Duration wait = left.compareTo(most) > 0 ? most : left;
+        if (wait.toMillis() > 0) {
+            console.event("waiting " + Phrases.duration(wait) + " until no unmap of the " + of + " can still arrive");
+            pause.pause(wait);
         }
     }
 

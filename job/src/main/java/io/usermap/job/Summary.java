@@ -1,6 +1,8 @@
 package io.usermap.job;
 
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -8,38 +10,61 @@ import java.util.TreeMap;
 final class Summary {
     private Summary() {}
 
-    /** A plan that nobody has applied yet. */
-    static String ofPlan(Plan plan) {
+    /**
+     * A plan that nobody has applied yet.
+     *
+     * @param tripped the guards that it does not pass
+     * @param examples changes to show, where reports may show ids
+     */
+    static String ofPlan(Plan plan, List<Guards.Tripped> tripped, List<String> examples) {
         StringBuilder text = new StringBuilder();
         text.append("plan ").append(plan.run()).append('\n');
-        line(text, "source rows", plan.sourceRows(), plan.shape());
-        line(text, "unchanged", plan.unchanged(), "");
-        line(text, "to map", plan.map(), "");
-        line(text, "to remap", plan.remap(), "");
-        line(text, "to unmap", plan.unmap(), "");
-        line(text, "rejected", plan.rejected(), Phrases.reasons(plan.rejectedByReason()));
+        Plan.Counts counts = plan.counts();
+        boolean undo = plan.mode().equals(Plan.UNDO);
+        if (undo) {
+            text.append("  ").append(plan.shape()).append('\n');
+        } else {
+            line(text, "source rows", counts.sourceRows(), plan.shape());
+            line(text, "unchanged", counts.unchanged(), "");
+        }
+        line(text, "to map", counts.map(), "");
+        line(text, "to remap", counts.remap(), plan.unmapsFirst() && counts.remap() > 0 ? "unmapped first" : "");
+        line(text, "to unmap", counts.unmap(), "");
+        carriedOver(text, plan);
+        if (!undo) {
+            line(text, "rejected", plan.rejected(), Phrases.reasons(plan.rejectedByReason()));
+            text.append("  ").append(moves(counts)).append('\n');
+        }
+        examples.forEach(example -> text.append("    ").append(example).append('\n'));
         if (plan.writes() == 0) {
             return text.append("nothing to do").toString();
         }
-        return text.append("sending takes about ")
-                .append(Phrases.duration(Duration.ofMillis((long) (plan.etaSeconds() * 1000))))
-                .append("; usermap apply ")
-                .append(plan.run())
-                .append(" carries it out")
-                .toString();
+        text.append("sending takes about ")
+                .append(Phrases.duration(Duration.ofMillis((long) (plan.etaSeconds() * 1000))));
+        if (tripped.isEmpty()) {
+            return text.append("; usermap apply ")
+                    .append(plan.run())
+                    .append(" carries it out")
+                    .toString();
+        }
+        text.append("; stopped by ").append(tripped.get(0).name());
+        tripped.stream().skip(1).forEach(guard -> text.append(", ").append(guard.name()));
+        return text.toString();
     }
 
     /** A plan and what became of it. */
     static String ofApply(Plan plan, Sending.Sent sent) {
         boolean all = sent.accepted() == plan.writes();
+        Plan.Counts counts = plan.counts();
         StringBuilder text = new StringBuilder();
         text.append("apply ").append(plan.run()).append(all ? ": done in " : ": ended after ");
         text.append(Phrases.duration(sent.took())).append('\n');
-        line(text, "source rows", plan.sourceRows(), plan.shape());
-        line(text, "unchanged", plan.unchanged(), "");
-        line(text, all ? "mapped" : "to map", plan.map(), "");
-        line(text, all ? "remapped" : "to remap", plan.remap(), "");
-        line(text, all ? "unmapped" : "to unmap", plan.unmap(), "");
+        line(text, "source rows", counts.sourceRows(), plan.shape());
+        line(text, "unchanged", counts.unchanged(), "");
+        line(text, all ? "mapped" : "to map", counts.map(), "");
+        line(text, all ? "remapped" : "to remap", counts.remap(), plan.unmapsFirst() ? "unmapped first" : "");
+        line(text, all ? "unmapped" : "to unmap", counts.unmap(), "");
+        carriedOver(text, plan);
         String earlier = sent.before() == 0 ? "" : Phrases.count(sent.before()) + " of them before it was interrupted";
         line(text, "accepted", sent.accepted(), earlier);
         Map<String, Long> rejected = rejected(plan, sent.rejectedByReason());
@@ -63,6 +88,31 @@ final class Summary {
         Map<String, Long> rejected = new TreeMap<>(plan.rejectedByReason());
         byService.forEach((reason, rows) -> rejected.merge(reason, rows, Long::sum));
         return rejected;
+    }
+
+    private static void carriedOver(StringBuilder text, Plan plan) {
+        Plan.Changes left = plan.carriedOver();
+        if (left.all() > 0) {
+            line(
+                    text,
+                    "carried over",
+                    left.all(),
+                    "left to the next run: " + Phrases.count(left.map()) + " to map, " + Phrases.count(left.remap())
+                            + " to remap, " + Phrases.count(left.unmap()) + " to unmap");
+        }
+    }
+
+    /** For example {@code 3 merges and 1 split of known persons; the largest cluster has 7 users}. */
+    private static String moves(Plan.Counts counts) {
+        List<String> words = new ArrayList<>();
+        if (counts.merged() > 0) {
+            words.add(Phrases.count(counts.merged()) + (counts.merged() == 1 ? " merge" : " merges"));
+        }
+        if (counts.split() > 0) {
+            words.add(Phrases.count(counts.split()) + (counts.split() == 1 ? " split" : " splits"));
+        }
+        String what = words.isEmpty() ? "no merge and no split" : String.join(" and ", words);
+        return what + " of known persons; the largest cluster has " + Phrases.count(counts.largestCluster()) + " users";
     }
 
     private static void line(StringBuilder text, String name, long number, String remark) {

@@ -29,7 +29,7 @@ final class CommandRunner {
         set("allowance.window", "1s");
         set("write.writers", "2");
         set("write.connect-timeout", "500ms");
-        set("write.request-timeout", "2s");
+        set("write.request-timeout", "500ms");
     }
 
     Path ledger() {

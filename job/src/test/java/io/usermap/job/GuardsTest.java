@@ -1,7 +1,9 @@
 package io.usermap.job;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.usermap.client.InvalidSettingsException;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -18,24 +20,10 @@ class GuardsTest {
             long unmap,
             long largest,
             long placeholders) {
-        return new Plan(
-                1,
-                "run",
-                "2026-11-22T03:31:00Z",
-                "upsert",
-                "pairs",
-                0,
-                "0",
-                sourceRows,
-                lastSourceRows,
-                acknowledged,
-                0,
-                0,
-                remap,
-                unmap,
-                largest,
-                Map.of("placeholder", placeholders),
-                0);
+        return SamplePlan.of(
+                new Plan.Counts(sourceRows, lastSourceRows, acknowledged, 0, 0, remap, unmap, 0, 0, largest),
+                Plan.Changes.NONE,
+                Map.of("placeholder", placeholders));
     }
 
     private static List<String> messages(Plan plan, String... allowed) {
@@ -74,6 +62,27 @@ class GuardsTest {
                         "Cannot apply the plan: 20.1 % of the acknowledged mappings would get another target, more than"
                                 + " 20.0 %. If that is right, run it with --allow max-remap-share, or set"
                                 + " 'guards.max-remap-share'.");
+    }
+
+    @Test
+    void judgesWhatABudgetLeavesToLaterRunsToo() {
+        Plan inSmallPieces = SamplePlan.of(
+                new Plan.Counts(1000, 1000, 1000, 0, 0, 1, 1, 0, 0, 2), new Plan.Changes(0, 200, 100), Map.of());
+
+        assertThat(messages(inSmallPieces))
+                .hasSize(2)
+                .anyMatch(message -> message.contains("10.1 % of the acknowledged mappings would be removed"))
+                .anyMatch(message -> message.contains("20.1 % of the acknowledged mappings would get another"));
+    }
+
+    @Test
+    void refusesANameThatNoGuardHas() {
+        assertThatThrownBy(() -> Guards.allowed(List.of("max-shrink", "max-unmaps-share")))
+                .isInstanceOf(InvalidSettingsException.class)
+                .hasMessage("Cannot use guard 'max-unmaps-share': there is none of that name. Did you mean"
+                        + " 'max-unmap-share'? There are max-cluster-size, max-placeholder-share, max-remap-share,"
+                        + " max-shrink, max-unmap-share, min-source-rows.");
+        assertThat(Guards.allowed(List.of("max-shrink"))).containsExactly("max-shrink");
     }
 
     @Test

@@ -73,24 +73,8 @@ class LedgerRunTest {
 
     @Test
     void keepsThePlanAndRefusesHalfOfIt() throws IOException {
-        Plan plan = new Plan(
-                1,
-                "run-1",
-                NOW.toString(),
-                "mirror",
-                "pairs",
-                3,
-                "1-2-3",
-                10,
-                9,
-                8,
-                7,
-                6,
-                5,
-                4,
-                3,
-                Map.of("empty", 2L),
-                62);
+        Plan plan = SamplePlan.of(
+                new Plan.Counts(10, 9, 8, 7, 6, 5, 4, 2, 1, 3), new Plan.Changes(1, 2, 3), Map.of("empty", 2L));
         run.save(plan);
 
         assertThat(run.plan()).isEqualTo(plan);

@@ -65,7 +65,9 @@ class MainTest {
     @Test
     void listsTheFlagsThatScriptsUse() {
         run("plan", "--help");
-        assertThat(out()).contains("--detailed-exitcode", "--format", "--config", "--set", "--report", "--quiet");
+        assertThat(out())
+                .contains("--detailed-exitcode", "--format", "--config", "--set", "--report", "--quiet")
+                .contains("--max-writes", "--max-duration");
         run("apply", "--help");
         assertThat(out()).contains("[PLAN]", "--dry-run", "--allow", "--log-format", "--stacktrace", "--master");
     }
@@ -75,8 +77,7 @@ class MainTest {
         assertThat(run()).isEqualTo(6);
         assertThat(err())
                 .isEqualToIgnoringNewLines(
-                        "Cannot run usermap: it was given no command. Use plan, apply, lookup or sandbox;"
-                                + " --help tells more.");
+                        "Cannot run usermap: it was given no command. Use plan or apply; --help lists all.");
     }
 
     @Test
@@ -90,10 +91,26 @@ class MainTest {
     @Test
     void refusesAGuardThatThereIsNot() {
         assertThat(run("apply", "--allow", "everything")).isEqualTo(6);
+        assertThat(err()).startsWith("Cannot use guard 'everything': there is none of that name. Did you mean 'max-");
+    }
+
+    @Test
+    void refusesToLimitASavedPlan() {
+        assertThat(run("apply", "20261122T041702175Z-cea1", "--max-writes", "10"))
+                .isEqualTo(6);
         assertThat(err())
-                .isEqualToIgnoringNewLines("Cannot allow 'everything': there is no guard of that name. Use one of"
-                        + " max-cluster-size, max-placeholder-share, max-remap-share, max-shrink, max-unmap-share,"
-                        + " min-source-rows.");
+                .isEqualToIgnoringNewLines(
+                        "Cannot limit a saved plan: it is carried out as it is. Give --max-writes and"
+                                + " --max-duration to 'usermap plan'.");
+    }
+
+    @Test
+    void readsLimitsAsTheirKeys() {
+        assertThat(run("plan", "--max-writes", "0", "--max-duration", "soon")).isEqualTo(6);
+        assertThat(err())
+                .contains(
+                        "'plan.max-writes': '0' is out of range. Use 1 to 2147483647.",
+                        "'plan.max-duration': 'soon' is not a duration.");
     }
 
     @Test

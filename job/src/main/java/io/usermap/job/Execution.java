@@ -1,0 +1,85 @@
+package io.usermap.job;
+
+import io.usermap.client.InvalidSettingsException;
+import io.usermap.client.ServiceException;
+import java.util.Set;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * What every command has in common that works on the ledger: flags in, errors told in words, exit code out.
+ *
+ * @param command the command's name, for messages
+ * @param flags what the user gave
+ * @param console where it speaks
+ */
+record Execution(String command, Flags flags, Console console) {
+
+    /** How a command ended. */
+    record Ending(Outcome outcome, int exitCode) {
+        static final Ending DONE = new Ending(Outcome.DONE, ExitCode.DONE);
+        static final Ending NOTHING_TO_DO = new Ending(Outcome.NOTHING_TO_DO, ExitCode.DONE);
+    }
+
+    /** The command itself. */
+    interface Body {
+        Ending run() throws Exception;
+    }
+
+    /** A command that reads or mends the ledger and talks to no service. */
+    interface LedgerBody {
+        Ending run(SparkSession spark, Ledger ledger, Configuration configuration) throws Exception;
+    }
+
+    /** Runs {@code body}; whatever it throws is told and becomes an ending. */
+    Ending ending(Body body) {
+        try {
+            return body.run();
+        } catch (Throwable e) { // whatever it was, the caller is owed an exit code and the user a sentence
+            return failed(e);
+        }
+    }
+
+    /** Runs a command on a ledger that exists already, and returns its exit code. */
+    int onLedger(LedgerBody body) {
+        return ending(() -> {
+                    Configuration configuration = configuration(Set.of());
+                    try (JobSession session = JobSession.open(configuration)) {
+                        Ledger ledger = Ledger.existing(
+                                session.spark().sparkContext().hadoopConfiguration(),
+                                configuration.value(Keys.LEDGER_PATH));
+                        return body.run(session.spark(), ledger, configuration);
+                    }
+                })
+                .exitCode();
+    }
+
+    /** The configuration that the flags name, with all that {@code needs} ask for. */
+    Configuration configuration(Set<Configuration.Need> needs) {
+        return Configuration.read(flags.config(), flags.set(), needs);
+    }
+
+    /** Tells a failure and says how the command ends by it. */
+    Ending failed(Throwable failure) {
+        if (flags.stacktrace()) {
+            failure.printStackTrace(console.err());
+        }
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (cause instanceof InvalidSettingsException invalid) {
+                invalid.problems().forEach(console::error);
+                return new Ending(Outcome.FAILED, ExitCode.CONFIGURATION);
+            }
+            if (cause instanceof StoppedException stopped) {
+                console.error(String.valueOf(stopped.getMessage()));
+                return new Ending(stopped.outcome(), stopped.exitCode());
+            }
+            if (cause instanceof ServiceException service) {
+                console.error(String.valueOf(service.getMessage()));
+                boolean key = service.status() == 401 || service.status() == 403;
+                return new Ending(Outcome.FAILED, key ? ExitCode.CONFIGURATION : ExitCode.ERROR);
+            }
+        }
+        console.error("Cannot " + command + ": " + Source.firstLine(failure)
+                + (flags.stacktrace() ? "" : " Run it with --stacktrace to see where."));
+        return new Ending(Outcome.FAILED, ExitCode.ERROR);
+    }
+}

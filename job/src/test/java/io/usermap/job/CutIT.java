@@ -1,0 +1,213 @@
+package io.usermap.job;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.usermap.client.IdRules;
+import io.usermap.job.Keys.Mode;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Runs that are cut by a budget, one after another, over random histories of clusterings. */
+class CutIT {
+    @RegisterExtension
+    static final LocalSpark LOCAL = new LocalSpark();
+
+    private static final Shape CLUSTERS = new Shape.Clusters("cluster", "id");
+    private static final StructType STATE =
+            new StructType().add("user_id", DataTypes.StringType).add("global_user_id", DataTypes.StringType);
+    private static final StructType PLAN = new StructType()
+            .add("op", DataTypes.StringType)
+            .add("user_id", DataTypes.StringType)
+            .add("global_user_id", DataTypes.StringType)
+            .add("previous_global_user_id", DataTypes.StringType)
+            .add("reason", DataTypes.StringType)
+            .add("cluster", DataTypes.StringType);
+
+    private static Dataset<Row> state(Map<String, String> mappings) {
+        List<Row> rows = mappings.entrySet().stream()
+                .map(entry -> RowFactory.create(entry.getKey(), entry.getValue()))
+                .toList();
+        return LOCAL.spark().createDataFrame(rows, STATE);
+    }
+
+    private static Dataset<Row> source(Map<String, String> clusterOf) {
+        List<Row> rows = clusterOf.entrySet().stream()
+                .map(entry -> RowFactory.create(entry.getValue(), entry.getKey()))
+                .toList();
+        return LOCAL.spark()
+                .createDataFrame(
+                        rows,
+                        new StructType().add("cluster", DataTypes.StringType).add("id", DataTypes.StringType));
+    }
+
+    private static List<Row> changes(Map<String, String> source, Map<String, String> state, Mode mode) {
+        try (SourceRows rows = SourceRows.of(source(source), CLUSTERS, new IdRules(1));
+                Planner planner = Planner.of(rows, CLUSTERS, state(state), mode)) {
+            return planner.plan()
+                    .select("op", "user_id", "global_user_id", "previous_global_user_id", "reason", "cluster")
+                    .collectAsList();
+        }
+    }
+
+    /** Clusterings of worlds that share no user; many of ten users, one of forty in few clusters. */
+    private static Map<String, String> clustering(Random random) {
+        Map<String, String> clusterOf = new TreeMap<>();
+        for (int world = 0; world < 20; world++) {
+            for (char id = 'a'; id < 'k'; id++) {
+                if (random.nextInt(5) > 0) {
+                    clusterOf.put("w" + world + "-" + id, "w" + world + "-" + random.nextInt(4));
+                }
+            }
+        }
+        for (int id = 0; id < 40; id++) {
+            clusterOf.put("large-" + id, "large-" + random.nextInt(3));
+        }
+        return clusterOf;
+    }
+
+    private static void apply(Map<String, String> state, List<Row> changes) {
+        for (Row change : changes) {
+            if (change.isNullAt(2)) {
+                state.remove(change.getString(1));
+            } else {
+                state.put(change.getString(1), change.getString(2));
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Mode.class)
+    void leavesNoChainWhereverItCutsAndGetsThereInTheEnd(Mode mode) {
+        long seed = Long.getLong("usermap.seed", 20261122L);
+        Random random = new Random(seed);
+        Map<String, String> state = stars(clustering(random));
+        Map<String, String> source = clustering(random);
+        List<Row> changes = changes(source, state, mode);
+        int all = changes.size();
+        int sent = 0;
+        for (int most : List.of(3, 20, 60)) {
+            Budget budget = new Budget(1 + random.nextInt(most));
+            List<Row> taken = Cut.fitting(LOCAL.spark().createDataFrame(changes, PLAN), budget, 1)
+                    .collectAsList();
+            sent += taken.size();
+            apply(state, taken);
+
+            assertThat(taken)
+                    .as("seed %d, budget %s after %d", seed, budget, sent)
+                    .isNotEmpty()
+                    .hasSizeLessThanOrEqualTo((int) budget.writes())
+                    .isSubsetOf(changes)
+                    .doesNotHaveDuplicates();
+            assertThat(state.values())
+                    .as("no chain: seed %d, budget %s after %d", seed, budget, sent)
+                    .doesNotContainAnyElementsOf(state.keySet());
+            requireWholeClusters(changes, taken, budget);
+            changes = changes(source, state, mode);
+        }
+        assertThat(sent + changes.size())
+                .as("what is cut costs no more writes: seed %d", seed)
+                .isEqualTo(all);
+    }
+
+    /** Every cluster under the smallest of its users. */
+    private static Map<String, String> stars(Map<String, String> clusterOf) {
+        Map<String, String> centres = new TreeMap<>();
+        clusterOf.forEach((user, cluster) -> centres.merge(cluster, user, (a, b) -> a.compareTo(b) < 0 ? a : b));
+        Map<String, String> state = new TreeMap<>();
+        clusterOf.forEach((user, cluster) -> {
+            String centre = centres.getOrDefault(cluster, user);
+            if (!centre.equals(user)) {
+                state.put(user, centre);
+            }
+        });
+        return state;
+    }
+
+    private static void requireWholeClusters(List<Row> changes, List<Row> taken, Budget budget) {
+        Map<String, List<Row>> byCluster = changes.stream()
+                .filter(row -> !row.isNullAt(5))
+                .collect(Collectors.groupingBy(row -> row.getString(5)));
+        Set<Row> takenRows = new HashSet<>(taken);
+        Set<String> inUse = changes.stream()
+                .filter(row -> !takenRows.contains(row) && !row.isNullAt(3))
+                .map(row -> row.getString(3))
+                .collect(Collectors.toSet());
+        byCluster.values().stream()
+                .filter(rows -> rows.size() <= budget.writes())
+                .forEach(rows -> {
+                    List<Row> left = rows.stream()
+                            .filter(row -> !takenRows.contains(row))
+                            .toList();
+                    // The map of a centre that is still in use is all that may be held back.
+                    assertThat(left.size() == rows.size()
+                                    || left.stream().allMatch(row -> inUse.contains(row.getString(1))))
+                            .isTrue();
+                });
+    }
+
+    @Test
+    void takesTheMostValuableFirstAndTheSameWhateverThePartitioning() {
+        List<Row> changes = new ArrayList<>();
+        for (int i = 0; i < 10; i++) {
+            changes.add(RowFactory.create("map", "new-" + i, "g" + i, null, "new", "n" + i));
+            changes.add(RowFactory.create("remap", "moved-" + i, "h" + i, "old", "moved", "m" + i));
+            changes.add(RowFactory.create("unmap", "gone-" + i, null, "old", "vanished", null));
+        }
+        Dataset<Row> frame = LOCAL.spark().createDataFrame(changes, PLAN);
+
+        List<String> taken = taken(frame.repartition(5), new Budget(15), 1);
+
+        assertThat(taken).hasSize(15).filteredOn(id -> id.startsWith("gone-")).hasSize(10);
+        assertThat(taken).filteredOn(id -> id.startsWith("moved-")).hasSize(5);
+        assertThat(taken(frame.coalesce(1), new Budget(15), 1)).isEqualTo(taken);
+        assertThat(taken(frame, new Budget(15), 2))
+                .as("a remap in two steps is two writes")
+                .filteredOn(id -> id.startsWith("moved-"))
+                .hasSize(2);
+    }
+
+    private static List<String> taken(Dataset<Row> changes, Budget budget, int writesPerRemap) {
+        return Cut.fitting(changes, budget, writesPerRemap).collectAsList().stream()
+                .map(row -> row.getString(1))
+                .sorted()
+                .toList();
+    }
+
+    @Test
+    void tellsMergesAndSplitsOfKnownPersons() {
+        // merged: {a to b} and {x to y}; split: {m, n to g} into {m, n, u} and {g}; new: {p, q}; one more: {r to s} and
+        // t.
+        Map<String, String> before = Map.of("a", "b", "x", "y", "m", "g", "n", "g", "r", "s");
+        Map<String, String> source = new TreeMap<>(Map.of("a", "1", "b", "1", "x", "1", "y", "1", "m", "2", "n", "2"));
+        source.putAll(Map.of("u", "2", "g", "3", "p", "4", "q", "4", "r", "5", "s", "5", "t", "5"));
+        Dataset<Row> changes = LOCAL.spark().createDataFrame(changes(source, before, Mode.UPSERT), PLAN);
+
+        assertThat(Moves.of(changes, state(before), true)).isEqualTo(new Moves(1, 1));
+        assertThat(Moves.of(
+                        LOCAL.spark()
+                                .createDataFrame(
+                                        List.of(
+                                                RowFactory.create("remap", "a", "new", "old", "moved", "new"),
+                                                RowFactory.create("remap", "b", "new", "old", "moved", "new")),
+                                        PLAN),
+                        state(Map.of("a", "old", "b", "old")),
+                        false))
+                .as("another name for the same person is no split")
+                .isEqualTo(Moves.NONE);
+    }
+}

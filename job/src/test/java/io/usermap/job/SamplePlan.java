@@ -1,0 +1,29 @@
+package io.usermap.job;
+
+import java.util.Map;
+
+/** Plans for tests that need no rows. */
+final class SamplePlan {
+    private SamplePlan() {}
+
+    static Plan of(Plan.Counts counts, Plan.Changes carriedOver, Map<String, Long> rejectedByReason) {
+        return of("overwrite", counts, carriedOver, rejectedByReason);
+    }
+
+    static Plan of(String remap, Plan.Counts counts, Plan.Changes carriedOver, Map<String, Long> rejectedByReason) {
+        return new Plan(
+                Plan.FORMAT,
+                "20261122T041702175Z-cea1",
+                "2026-11-22T04:17:02.175Z",
+                "upsert",
+                remap,
+                "clusters: user_id by cluster_id",
+                "f-1-2",
+                "0123456789abcdef",
+                0,
+                counts,
+                carriedOver,
+                rejectedByReason,
+                62);
+    }
+}
