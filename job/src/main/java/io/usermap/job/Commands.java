@@ -24,7 +24,13 @@ import picocli.CommandLine.Unmatched;
         subcommands = {
             Commands.PlanCommand.class,
             Commands.ApplyCommand.class,
+            LedgerCommands.UndoCommand.class,
             Commands.LookupCommand.class,
+            LedgerCommands.ExportCommand.class,
+            LedgerCommands.ExplainCommand.class,
+            LedgerCommands.ForgetCommand.class,
+            LedgerCommands.RunsCommand.class,
+            LedgerCommands.ReportCommand.class,
             Commands.ServeSandbox.class
         })
 final class Commands implements Callable<Integer> {

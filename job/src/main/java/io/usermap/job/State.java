@@ -208,16 +208,19 @@ final class State {
         }
     }
 
-    /** Publishes the state without any trace of {@code user}, neither as a user nor as a target, in any version. */
-    Version without(String user, String run) {
+    /**
+     * Publishes a version without any trace of {@code user}, neither as a user nor as a target, and removes all older ones.
+     *
+     * @return how many mappings were removed
+     */
+    long without(String user, String run) {
         Version before = current();
         UTF8String forgotten = UTF8String.fromString(user);
         StateWriter.Written base = rewritten(
                 before.segments(), entry -> !forgotten.equals(entry.user()) && !forgotten.equals(entry.target()));
-        Version published = publish(
-                new Version(newestNumber() + 1, List.of(base.segment()), base.mapped(), before.sourceRows(), run));
+        publish(new Version(newestNumber() + 1, List.of(base.segment()), base.mapped(), before.sourceRows(), run));
         prune(1);
-        return published;
+        return before.acknowledged() - base.mapped();
     }
 
     private List<StateSegment> compacted(List<StateSegment> segments) {

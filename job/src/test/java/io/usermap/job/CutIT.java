@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.usermap.client.IdRules;
 import io.usermap.job.Keys.Mode;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -22,7 +23,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Runs that are cut by a budget, one after another, over random histories of clusterings. */
+/** Runs that are cut by a budget, one after another, over random histories of clusterings; and undone again. */
 class CutIT {
     @RegisterExtension
     static final LocalSpark LOCAL = new LocalSpark();
@@ -209,5 +210,36 @@ class CutIT {
                         false))
                 .as("another name for the same person is no split")
                 .isEqualTo(Moves.NONE);
+    }
+
+    @Test
+    void undoesARunUpToWhatHasMovedSinceAndLeavesNoChain() {
+        long seed = Long.getLong("usermap.seed", 7L);
+        Random random = new Random(seed);
+        Map<String, String> first = stars(clustering(random));
+        Map<String, String> second = new TreeMap<>(first);
+        List<Row> run = changes(clustering(random), first, Mode.UPSERT);
+        apply(second, run);
+        Map<String, String> third = new TreeMap<>(second);
+        apply(third, changes(clustering(random), second, Mode.UPSERT));
+
+        Map<String, String> undone = new TreeMap<>(second);
+        Undo at = undo(run, second);
+        apply(undone, at.rows().collectAsList());
+        assertThat(undone).as("nothing moved since: seed %d", seed).isEqualTo(first);
+        assertThat(at.moved() + at.chained()).isZero();
+
+        Undo later = undo(run, third);
+        apply(third, later.rows().collectAsList());
+        assertThat(third.values()).as("no chain: seed %d", seed).doesNotContainAnyElementsOf(third.keySet());
+        assertThat(later.moved()).isPositive();
+        assertThat(later.acknowledged()).isEqualTo(run.size());
+        assertThat(later.rows().count()).isEqualTo(run.size() - later.moved() - later.chained());
+    }
+
+    private static Undo undo(List<Row> run, Map<String, String> state) {
+        Map<String, String> acknowledged = new HashMap<>();
+        run.forEach(row -> acknowledged.put(row.getString(1), row.getString(2)));
+        return Undo.of(LOCAL.spark().createDataFrame(run, PLAN), state(acknowledged), state(state));
     }
 }

@@ -21,7 +21,7 @@ class GuardsTest {
             long largest,
             long placeholders) {
         return SamplePlan.of(
-                new Plan.Counts(sourceRows, lastSourceRows, acknowledged, 0, 0, remap, unmap, 0, 0, largest),
+                new Plan.Counts(sourceRows, lastSourceRows, acknowledged, 0, 0, remap, unmap, 0, 0, largest, 0),
                 Plan.Changes.NONE,
                 Map.of("placeholder", placeholders));
     }
@@ -67,7 +67,7 @@ class GuardsTest {
     @Test
     void judgesWhatABudgetLeavesToLaterRunsToo() {
         Plan inSmallPieces = SamplePlan.of(
-                new Plan.Counts(1000, 1000, 1000, 0, 0, 1, 1, 0, 0, 2), new Plan.Changes(0, 200, 100), Map.of());
+                new Plan.Counts(1000, 1000, 1000, 0, 0, 1, 1, 0, 0, 2, 0), new Plan.Changes(0, 200, 100), Map.of());
 
         assertThat(messages(inSmallPieces))
                 .hasSize(2)

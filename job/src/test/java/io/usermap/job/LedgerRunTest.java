@@ -74,7 +74,7 @@ class LedgerRunTest {
     @Test
     void keepsThePlanAndRefusesHalfOfIt() throws IOException {
         Plan plan = SamplePlan.of(
-                new Plan.Counts(10, 9, 8, 7, 6, 5, 4, 2, 1, 3), new Plan.Changes(1, 2, 3), Map.of("empty", 2L));
+                new Plan.Counts(10, 9, 8, 7, 6, 5, 4, 2, 1, 3, 0), new Plan.Changes(1, 2, 3), Map.of("empty", 2L));
         run.save(plan);
 
         assertThat(run.plan()).isEqualTo(plan);

@@ -53,7 +53,8 @@ class MainTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"plan", "apply", "lookup", "sandbox"})
+    @ValueSource(
+            strings = {"plan", "apply", "undo", "lookup", "export", "explain", "forget", "runs", "report", "sandbox"})
     void helpsWithEveryCommand(String command) {
         assertThat(run("--help")).isZero();
         assertThat(out()).contains("\n  " + command);

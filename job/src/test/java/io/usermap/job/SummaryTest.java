@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 class SummaryTest {
     private static final Plan PLAN = SamplePlan.of(
             "unmap-first",
-            new Plan.Counts(5500, 5000, 3000, 1200, 3624, 20, 7, 12, 1, 41),
+            new Plan.Counts(5500, 5000, 3000, 1200, 3624, 20, 7, 12, 1, 41, 0),
             new Plan.Changes(100, 0, 2),
             Map.of("conflict", 2L, "too_short", 1L));
 
@@ -40,7 +40,7 @@ class SummaryTest {
 
     @Test
     void saysSoWhereThereIsNothingToDo() {
-        Plan nothing = SamplePlan.of(new Plan.Counts(10, 10, 5, 5, 0, 0, 0, 0, 0, 2), Plan.Changes.NONE, Map.of());
+        Plan nothing = SamplePlan.of(new Plan.Counts(10, 10, 5, 5, 0, 0, 0, 0, 0, 2, 0), Plan.Changes.NONE, Map.of());
 
         assertThat(Summary.ofPlan(nothing, List.of(), List.of()))
                 .contains("no merge and no split of known persons; the largest cluster has 2 users")

@@ -1,0 +1,150 @@
+package io.usermap.job;
+
+import static org.apache.spark.sql.functions.coalesce;
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.when;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.List;
+import java.util.Optional;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * Removes one user from the ledger: from the state, and from plans, receipts and reports of all runs.
+ *
+ * <p>Rows about the user, or that map somebody to it, go; where it is only the former target or the cluster of another
+ * user's row, that field is emptied. Whatever is rewritten stands complete beside the old before the old goes, so that a
+ * crash loses nothing and the command can be given again. The id is written nowhere, and stands in no query. Runs under the
+ * ledger's claim, while no run is unfinished.
+ */
+final class Forgetting {
+    private static final String REWRITTEN = "rewritten-";
+    private static final String WHOLE = ".whole";
+
+    private final SparkSession spark;
+    private final Ledger ledger;
+    private final String userId;
+    private final Dataset<Row> gone;
+
+    Forgetting(SparkSession spark, Ledger ledger, String userId) {
+        this.spark = spark;
+        this.ledger = ledger;
+        this.userId = userId;
+        this.gone = spark.createDataFrame(
+                List.of(RowFactory.create(userId)), new StructType().add("gone", DataTypes.StringType));
+    }
+
+    /**
+     * What was removed.
+     *
+     * @param mappings mappings of the state, of the user and to it
+     * @param planRows rows of plans that were removed or changed
+     * @param receipts lines of receipts
+     */
+    record Removed(long mappings, long planRows, long receipts) {
+        long all() {
+            return mappings + planRows + receipts;
+        }
+    }
+
+    /**
+     * Removes the user everywhere; blocks.
+     *
+     * @param claim under which name the ledger is claimed
+     */
+    Removed forget(String claim) {
+        long mappings = ledger.state(spark).without(userId, claim);
+        long planRows = 0;
+        long receipts = 0;
+        for (LedgerRun run : ledger.runs()) {
+            planRows += rewritten(run, LedgerRun.PLAN_ROWS) + rewritten(run, LedgerRun.CARRIED_OVER);
+            receipts += withoutReceipts(run.folder().folder(LedgerRun.RECEIPTS));
+        }
+        return new Removed(mappings, planRows, receipts);
+    }
+
+    private long rewritten(LedgerRun run, String name) {
+        LedgerFolder folder = run.folder();
+        String copy = REWRITTEN + name;
+        // Left by a crash: a copy that is whole takes the place of the old one, another is worth nothing.
+        if (folder.has(copy + WHOLE)) {
+            replace(folder, name, copy);
+        }
+        folder.delete(copy);
+        if (run.savedPlan().isEmpty()) {
+            // Its planning was cut short: nobody can use what it has left.
+            folder.delete(name);
+        }
+        if (!folder.has(name)) {
+            return 0;
+        }
+        Dataset<Row> rows = spark.read().parquet(folder.address(name));
+        Column touched = is("user_id")
+                .or(is("global_user_id"))
+                .or(is("previous_global_user_id"))
+                .or(is("cluster"));
+        long count = rows.join(gone, touched, "left_semi").count();
+        if (count > 0) {
+            rows.join(gone, is("user_id").or(is("global_user_id")), "left_anti")
+                    .crossJoin(gone)
+                    .withColumn(
+                            "previous_global_user_id",
+                            when(isNot("previous_global_user_id"), col("previous_global_user_id")))
+                    .withColumn("cluster", when(isNot("cluster"), col("cluster")))
+                    .drop("gone")
+                    .write()
+                    .parquet(folder.address(copy));
+            folder.write(copy + WHOLE, "");
+            replace(folder, name, copy);
+        }
+        return count;
+    }
+
+    private void replace(LedgerFolder folder, String name, String copy) {
+        folder.delete(name);
+        spark.read().parquet(folder.address(copy)).write().parquet(folder.address(name));
+        folder.delete(copy + WHOLE);
+        folder.delete(copy);
+    }
+
+    private static Column is(String column) {
+        return coalesce(col(column).equalTo(col("gone")), lit(false));
+    }
+
+    private static Column isNot(String column) {
+        return col(column).notEqual(col("gone"));
+    }
+
+    /** Drops the user's lines, and torn ones, which count for nothing and may hold half of its id. */
+    private long withoutReceipts(LedgerFolder folder) {
+        long removed = 0;
+        for (String name : folder.names()) {
+            if (name.equals(LedgerRun.UNMAP_FIRST)) {
+                removed += withoutReceipts(folder.folder(name));
+            } else if (name.endsWith(".jsonl")) {
+                String text = folder.read(name).orElse("");
+                List<String> lines = text.lines().toList();
+                List<String> kept = lines.stream().filter(this::isOfOthers).toList();
+                if (kept.size() < lines.size()) {
+                    removed += lines.size() - kept.size();
+                    folder.write(name, kept.isEmpty() ? "" : String.join("\n", kept) + "\n");
+                }
+            }
+        }
+        return removed;
+    }
+
+    private boolean isOfOthers(String line) {
+        Optional<JsonNode> receipt = Json.tree(line);
+        return receipt.isPresent()
+                && !userId.equals(receipt.get().path("user_id").asText(null))
+                && !userId.equals(receipt.get().path("global_user_id").asText(null));
+    }
+}

@@ -1,0 +1,288 @@
+package io.usermap.job;
+
+import io.usermap.job.Execution.Ending;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ParentCommand;
+
+/** The commands that work on the ledger and talk to no service. */
+final class LedgerCommands {
+    private LedgerCommands() {}
+
+    /** What they have in common. */
+    abstract static class OnLedger implements Callable<Integer> {
+        @ParentCommand
+        private @Nullable Commands parent;
+
+        @Mixin
+        Flags flags = new Flags();
+
+        private final String name;
+
+        OnLedger(String name) {
+            this.name = name;
+        }
+
+        /** Does the work in a session; whatever it throws is told. */
+        abstract Ending run(SparkSession spark, Ledger ledger, Configuration configuration, Console console)
+                throws Exception;
+
+        @Override
+        public Integer call() {
+            Console console = Commands.of(parent).console(flags);
+            return new Execution(name, flags, console)
+                    .onLedger((spark, ledger, configuration) -> run(spark, ledger, configuration, console));
+        }
+    }
+
+    /** {@code usermap undo}. */
+    @Command(
+            name = "undo",
+            description = "Plans what reverses a run, and saves it; sends nothing.",
+            footer = {
+                "",
+                "What the run changed goes back to what was in force before it. Users who have moved since are left out",
+                "and counted, and so are those whose return would make a chain. 'usermap apply' with the printed id",
+                "carries it out. Mend the source as well: the next plan is made from it and would do the same again."
+            },
+            mixinStandardHelpOptions = true,
+            versionProvider = Main.Version.class,
+            exitCodeListHeading = "Exit codes:%n",
+            exitCodeList = {"0:planned, or nothing to undo", "1:error", "4:a guard would stop it", "6:configuration"})
+    static final class UndoCommand extends OnLedger {
+        @Parameters(
+                arity = "1",
+                paramLabel = "RUN",
+                description = "The run to reverse: its id, or the path of its folder.")
+        private String run = "";
+
+        @Option(names = "--format", paramLabel = "text|json", description = "Form of the plan on standard output.")
+        private Flags.LogFormat format = Flags.LogFormat.TEXT;
+
+        UndoCommand() {
+            super("undo");
+        }
+
+        @Override
+        Ending run(SparkSession spark, Ledger ledger, Configuration configuration, Console console) {
+            LedgerRun undone = ledger.named(run);
+            if (undone.hasBegunToSend() && !undone.isFinished()) {
+                throw StoppedException.failed("Cannot undo run " + undone.id()
+                        + ": it has not come to its end. Run 'usermap apply' first, which finishes it.");
+            }
+            if (undone.savedPlan().isEmpty()) {
+                throw StoppedException.failed(
+                        "Cannot undo run " + undone.id()
+                                + ": its plan was not saved to its end, so it has sent nothing. 'usermap runs' lists the others.");
+            }
+            State state = ledger.state(spark);
+            State.Version version = state.current();
+            Undo undo = Undo.of(
+                    spark.read().parquet(undone.planAddress()),
+                    Receipts.of(spark, undone).acknowledged(),
+                    state.rows(version));
+            LedgerRun begun = ledger.begin(Instant.now());
+            String what =
+                    "undoes " + Phrases.count(undo.acknowledged()) + " changes of run " + undone.id() + "; left out: "
+                            + Phrases.count(undo.moved()) + " that have moved since, " + Phrases.count(undo.chained())
+                            + " whose return would make a chain";
+            Plan plan = new Planning(spark, configuration, ledger, console).save(begun, undo.rows(), version, what);
+            List<Guards.Tripped> tripped = Guards.tripped(plan, configuration, java.util.Set.of());
+            if (format == Flags.LogFormat.JSON) {
+                console.result(Json.document(plan).strip());
+            } else {
+                console.summary(Summary.ofPlan(plan, tripped, List.of()));
+            }
+            tripped.forEach(guard -> console.error(guard.message()));
+            if (!tripped.isEmpty()) {
+                return new Ending(Outcome.GUARD, ExitCode.GUARD);
+            }
+            return plan.writes() == 0 ? Ending.NOTHING_TO_DO : Ending.DONE;
+        }
+    }
+
+    /** {@code usermap export}. */
+    @Command(
+            name = "export",
+            description = "Writes every mapping that the ledger knows to be in force.",
+            footer = {
+                "",
+                "Ids are written as they are, so that a file of CSV can be a source of pairs again. Some may begin with",
+                "=, +, - or @, which spreadsheets take for formulas: import the columns as text there."
+            },
+            mixinStandardHelpOptions = true,
+            versionProvider = Main.Version.class)
+    static final class ExportCommand extends OnLedger {
+        @Option(
+                names = "--format",
+                paramLabel = "csv|parquet|json",
+                description = "csv when unset; json is one object a line.")
+        private Export.Format format = Export.Format.CSV;
+
+        @Option(
+                names = "--output",
+                paramLabel = "PATH",
+                description = "File, or for parquet folder, on any Hadoop filesystem; standard output when unset.")
+        private @Nullable String output;
+
+        ExportCommand() {
+            super("export");
+        }
+
+        @Override
+        Ending run(SparkSession spark, Ledger ledger, Configuration configuration, Console console) throws Exception {
+            new Export(format, Optional.ofNullable(output), console).write(ledger.inForce(spark));
+            return Ending.DONE;
+        }
+    }
+
+    /** {@code usermap explain}. */
+    @Command(
+            name = "explain",
+            description = "Tells all that is known of one user: rows, cluster, rule, runs.",
+            footer = {
+                "",
+                "Looks into the state, the plans and receipts of the runs that are kept, and the source if one is set.",
+                "Shows ids as they are."
+            },
+            mixinStandardHelpOptions = true,
+            versionProvider = Main.Version.class)
+    static final class ExplainCommand extends OnLedger {
+        @Parameters(arity = "1", paramLabel = "ID", description = "User id.")
+        private String id = "";
+
+        @Option(names = "--format", paramLabel = "text|json", description = "Form on standard output.")
+        private Flags.LogFormat format = Flags.LogFormat.TEXT;
+
+        ExplainCommand() {
+            super("explain");
+        }
+
+        @Override
+        Ending run(SparkSession spark, Ledger ledger, Configuration configuration, Console console) {
+            boolean sourced = List.of(Keys.SOURCE_PATH, Keys.SOURCE_TABLE, Keys.SOURCE_QUERY).stream()
+                    .anyMatch(key -> configuration.optional(key).isPresent());
+            Optional<Dataset<Row>> source = Optional.empty();
+            try {
+                source = sourced ? Optional.of(Source.load(spark, configuration)) : Optional.empty();
+            } catch (StoppedException e) {
+                // What the ledger knows can be told without it.
+                console.event(String.valueOf(e.getMessage()));
+            }
+            Explanation found = Explanation.of(spark, ledger, source, id);
+            if (format == Flags.LogFormat.JSON) {
+                console.result(Json.document(found).strip());
+            } else {
+                found.sentences(
+                                configuration.value(Keys.KEEP_RUNS),
+                                ledger.runs().size())
+                        .forEach(console::result);
+            }
+            return Ending.DONE;
+        }
+    }
+
+    /** {@code usermap forget}. */
+    @Command(
+            name = "forget",
+            description = "Removes one user from state, plans, receipts and reports.",
+            footer = {
+                "",
+                "Mappings to the user go too. The service is told nothing: unmap first what must not stay there. Take the",
+                "user out of the source as well, or the next run maps it again. Saved plans have to be made again."
+            },
+            mixinStandardHelpOptions = true,
+            versionProvider = Main.Version.class)
+    static final class ForgetCommand extends OnLedger {
+        @Parameters(arity = "1", paramLabel = "ID", description = "User id.")
+        private String id = "";
+
+        ForgetCommand() {
+            super("forget");
+        }
+
+        @Override
+        Ending run(SparkSession spark, Ledger ledger, Configuration configuration, Console console) {
+            String claimed = "forget-" + ledger.begin(Instant.now()).id();
+            try (Claim claim = Claim.take(
+                    ledger.claims(),
+                    claimed,
+                    configuration.value(Keys.LOCK_TERM),
+                    duration -> Thread.sleep(duration.toMillis()),
+                    console::event)) {
+                ledger.unfinished().ifPresent(unfinished -> {
+                    throw StoppedException.failed("Cannot forget: run " + unfinished.id()
+                            + " has not come to its end. Run 'usermap apply' first, which finishes it.");
+                });
+                claim.requireHeld();
+                Forgetting.Removed removed = new Forgetting(spark, ledger, id).forget(claimed);
+                console.summary("removed: " + Phrases.count(removed.mappings()) + " of the acknowledged mappings, "
+                        + Phrases.count(removed.planRows()) + " rows of plans, " + Phrases.count(removed.receipts())
+                        + " receipts");
+                return removed.all() == 0 ? Ending.NOTHING_TO_DO : Ending.DONE;
+            }
+        }
+    }
+
+    /** {@code usermap runs}. */
+    @Command(
+            name = "runs",
+            description = "Lists the runs that the ledger keeps, the newest first.",
+            mixinStandardHelpOptions = true,
+            versionProvider = Main.Version.class)
+    static final class RunsCommand extends OnLedger {
+        @Option(names = "--format", paramLabel = "text|json", description = "A table, or one JSON object a line.")
+        private Flags.LogFormat format = Flags.LogFormat.TEXT;
+
+        RunsCommand() {
+            super("runs");
+        }
+
+        @Override
+        Ending run(SparkSession spark, Ledger ledger, Configuration configuration, Console console) {
+            List<RunHistory.Line> lines = new RunHistory(ledger).lines();
+            if (format == Flags.LogFormat.JSON) {
+                lines.forEach(line -> console.result(Json.line(line)));
+            } else {
+                console.result(RunHistory.table(lines));
+            }
+            return Ending.DONE;
+        }
+    }
+
+    /** {@code usermap report}. */
+    @Command(
+            name = "report",
+            description = "Shows the report of a run; makes it from plan and receipts where it is missing.",
+            mixinStandardHelpOptions = true,
+            versionProvider = Main.Version.class)
+    static final class ReportCommand extends OnLedger {
+        @Parameters(arity = "1", paramLabel = "RUN", description = "Run id, or the path of a run's folder.")
+        private String run = "";
+
+        ReportCommand() {
+            super("report");
+        }
+
+        @Override
+        Ending run(SparkSession spark, Ledger ledger, Configuration configuration, Console console) throws Exception {
+            String report = new RunHistory(ledger).report(spark, ledger.named(run));
+            console.result(report.strip());
+            Optional<java.nio.file.Path> copy = flags.report();
+            if (copy.isPresent()) {
+                java.nio.file.Files.writeString(copy.get(), report);
+            }
+            return Ending.DONE;
+        }
+    }
+}

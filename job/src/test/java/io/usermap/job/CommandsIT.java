@@ -1,0 +1,283 @@
+package io.usermap.job;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.usermap.sandbox.Sandbox;
+import io.usermap.sandbox.SandboxOptions;
+import io.usermap.sandbox.SandboxRequest;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Budgets, remaps in two steps, and the commands that work on the ledger: whole command lines against a sandbox over HTTP. */
+class CommandsIT {
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    @RegisterExtension
+    static final LocalSpark LOCAL = new LocalSpark();
+
+    @TempDir
+    private Path folder;
+
+    private Sandbox sandbox = start();
+    private CommandRunner usermap = new CommandRunner(Path.of("unset"));
+
+    private static Sandbox start() {
+        try {
+            return Sandbox.start(SandboxOptions.builder()
+                    .eventsPerSecond(5000)
+                    .window(Duration.ofSeconds(1))
+                    .build());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @BeforeEach
+    void aimAtTheSandbox() {
+        usermap = new CommandRunner(folder)
+                .set("target.endpoint", sandbox.endpoint().toString())
+                .set("target.api-key", "k-0123456789abcdef")
+                .set("plan.max-rejected-share", "1")
+                .set("guards.max-remap-share", "1");
+    }
+
+    @AfterEach
+    void closeTheSandbox() {
+        sandbox.close();
+    }
+
+    private void pairs(String... rows) throws IOException {
+        usermap.source(Stream.concat(Stream.of("user_id,global_user_id"), Stream.of(rows))
+                .toArray(String[]::new));
+    }
+
+    private String apply(String... flags) throws IOException {
+        List<String> words = new ArrayList<>(List.of("apply"));
+        words.addAll(List.of(flags));
+        assertThat(usermap.run(words.toArray(String[]::new))).as(usermap.err()).isZero();
+        return usermap.report().path("run").asText();
+    }
+
+    @Test
+    void followsOneUserThroughABudgetUndoAndForget() throws IOException {
+        pairs("ann@x.com,person-1", "=bob@x.com,person-1", "abc,person-1");
+        String first = apply();
+
+        pairs("ann@x.com,person-2", "=bob@x.com,person-1", "abc,person-1", "dan@x.com,person-1");
+        String second = apply("--max-writes", "1");
+        assertThat(sandbox.mappings())
+                .as("the remap is worth more than the new user")
+                .isEqualTo(Map.of("ann@x.com", "person-2", "=bob@x.com", "person-1"));
+        assertThat(List.of(usermap.count("remap"), usermap.count("map"), usermap.count("carried_over")))
+                .containsExactly(1L, 0L, 1L);
+        assertThat(usermap.out()).contains("carried over          1  left to the next run: 1 to map");
+
+        exports();
+        explains(first, second);
+        undoes(second);
+        rebuildsAReport(first, second);
+        forgets();
+    }
+
+    private void exports() throws IOException {
+        assertThat(usermap.run("export")).as(usermap.err()).isZero();
+        assertThat(usermap.out()).isEqualTo("user_id,global_user_id\n=bob@x.com,person-1\nann@x.com,person-2\n");
+        assertThat(usermap.err()).contains("1 rows hold an id that a spreadsheet would take for a formula");
+
+        Path file = folder.resolve("mappings.json");
+        assertThat(usermap.run("export", "--format", "json", "--output", file.toString()))
+                .isZero();
+        assertThat(Files.readAllLines(file))
+                .containsExactly(
+                        "{\"user_id\":\"=bob@x.com\",\"global_user_id\":\"person-1\"}",
+                        "{\"user_id\":\"ann@x.com\",\"global_user_id\":\"person-2\"}");
+        assertThat(usermap.run("export", "--format", "json", "--output", file.toString()))
+                .isEqualTo(1);
+        assertThat(usermap.err()).contains("something is there already. Remove it, or name another --output.");
+        assertThat(usermap.run("export", "--format", "parquet")).isEqualTo(1);
+        assertThat(usermap.err())
+                .contains("Cannot export as parquet to standard output: it is a folder. Name one with --output.");
+    }
+
+    private void explains(String first, String second) throws IOException {
+        assertThat(usermap.run("explain", "ann@x.com")).as(usermap.err()).isZero();
+        assertThat(usermap.out())
+                .startsWith("\"ann@x.com\"\n  is mapped to \"person-2\"\n")
+                .contains(
+                        "  source: {\"user_id\":\"ann@x.com\",\"global_user_id\":\"person-2\"}\n",
+                        "  " + second + ": planned to map it to \"person-2\" instead of \"person-1\" (cluster"
+                                + " \"person-2\"): its person has another global id than it was mapped to\n",
+                        "  " + second + ": accepted \"person-2\" at ",
+                        "  " + first + ": planned to map it to \"person-1\" (cluster \"person-1\"): it was not mapped"
+                                + " before\n");
+
+        assertThat(usermap.run("explain", "abc")).isZero();
+        assertThat(usermap.out())
+                .contains(
+                        "\"abc\"\n  is not mapped, as far as this ledger knows\n",
+                        first + ": dropped a row of it: an id is shorter than the service takes\n");
+
+        assertThat(usermap.run("explain", "dan@x.com", "--format", "json")).isZero();
+        JsonNode dan = JSON.readTree(usermap.out());
+        assertThat(dan.path("runs").get(0).path("what").asText()).isEqualTo("carried_over");
+        assertThat(dan.path("known").asBoolean()).isFalse();
+    }
+
+    private void undoes(String second) throws IOException {
+        assertThat(usermap.run("undo", second)).as(usermap.err()).isZero();
+        assertThat(usermap.out())
+                .contains("  undoes 1 changes of run " + second + "; left out: 0 that have moved since, 0 whose return"
+                        + " would make a chain\n")
+                .contains("  to remap              1\n");
+        String undo = usermap.out().replaceFirst("(?s)^plan (\\S+)\n.*", "$1");
+        apply(undo);
+        assertThat(sandbox.mappings()).containsEntry("ann@x.com", "person-1");
+
+        assertThat(usermap.run("apply", undo)).isEqualTo(5);
+        assertThat(usermap.err()).contains("it was applied before, which has led to version 3 of the state.");
+        assertThat(usermap.run("undo", second)).isZero();
+        assertThat(usermap.out()).contains("left out: 1 that have moved since").endsWith("nothing to do\n");
+    }
+
+    private void rebuildsAReport(String first, String second) throws IOException {
+        Path report = usermap.ledger().resolve("runs").resolve(first).resolve("report.json");
+        JsonNode before = JSON.readTree(report.toFile());
+        Files.delete(report);
+        assertThat(usermap.run("report", first)).as(usermap.err()).isZero();
+        JsonNode after = JSON.readTree(usermap.out());
+        assertThat(after.path("counts").path("accepted"))
+                .isEqualTo(before.path("counts").path("accepted"));
+        assertThat(after.path("rejected_by_reason")).isEqualTo(before.path("rejected_by_reason"));
+        assertThat(report).exists();
+
+        assertThat(usermap.run("runs")).isZero();
+        List<String> lines = usermap.out().lines().toList();
+        assertThat(lines).hasSize(5);
+        assertThat(lines.get(1)).matches("\\S+ +undo +planned( +0){6}");
+        assertThat(lines.get(2))
+                .as("the refusal to apply it again has left its report alone")
+                .matches("\\S+ +apply +done +0 +1 +0 +1 +0 +0");
+        assertThat(lines.get(3)).matches(second + " +apply +done +0 +1 +0 +1 +1 +1");
+        assertThat(lines.get(4)).matches(first + " +apply +done +2 +0 +0 +2 +1 +0");
+        assertThat(usermap.run("report", "20990101T000000000Z-0000")).isEqualTo(1);
+        assertThat(usermap.err()).contains("has no such run. 'usermap runs' lists them.");
+    }
+
+    private void forgets() throws IOException {
+        assertThat(filesHolding("ann@x.com")).as("there is something to forget").isNotEmpty();
+        Path last = usermap.runs().stream()
+                .filter(run -> Files.exists(run.resolve("allowance.json")))
+                .reduce((before, after) -> after)
+                .orElseThrow();
+        Path mark = last.resolve("allowance.json");
+        byte[] finished = Files.readAllBytes(mark);
+        Files.delete(mark);
+        assertThat(usermap.run("forget", "ann@x.com")).isEqualTo(1);
+        assertThat(usermap.err())
+                .contains("Cannot forget: run " + last.getFileName()
+                        + " has not come to its end. Run 'usermap apply' first, which finishes it.");
+        Files.write(mark, finished);
+
+        assertThat(usermap.run("forget", "ann@x.com")).as(usermap.err()).isZero();
+        assertThat(usermap.out() + usermap.err()).doesNotContain("ann@x.com");
+        assertThat(usermap.out()).isEqualTo("removed: 1 of the acknowledged mappings, 3 rows of plans, 3 receipts\n");
+        assertThat(filesHolding("ann@x.com")).isEmpty();
+        assertThat(usermap.run("forget", "person-1")).isZero();
+        assertThat(filesHolding("person-1")).as("as a target too").isEmpty();
+        assertThat(usermap.run("export")).isZero();
+        assertThat(usermap.out()).isEqualTo("user_id,global_user_id\n");
+        assertThat(usermap.ledger().resolve("claims"))
+                .as("the claim is given back")
+                .isEmptyDirectory();
+    }
+
+    /** Files of the ledger that hold {@code text}; ids this short stand in Parquet as they are. */
+    private List<Path> filesHolding(String text) throws IOException {
+        List<Path> holding = new ArrayList<>();
+        try (Stream<Path> files = Files.walk(usermap.ledger())) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                if (new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1).contains(text)) {
+                    holding.add(file);
+                }
+            }
+        }
+        return holding;
+    }
+
+    @Test
+    void unmapsFirstAndMapsWhenNoUnmapCanStillArriveEvenAfterACrash() throws IOException {
+        usermap.set("plan.remap", "unmap-first");
+        pairs("ann@x.com,person-1", "bob@x.com,person-1");
+        apply();
+        sandbox.clearRequests();
+        pairs("ann@x.com,person-2", "bob@x.com,person-2", "cat@x.com,person-2");
+        String run = apply();
+
+        assertThat(usermap.count("remap")).isEqualTo(2);
+        assertThat(usermap.count("accepted")).as("a remap is two mappings").isEqualTo(5);
+        List<SandboxRequest> unmaps = sandbox.requests().stream()
+                .filter(request -> request.unmaps() > 0)
+                .toList();
+        List<SandboxRequest> maps = sandbox.requests().stream()
+                .filter(request -> request.mappings().stream()
+                        .anyMatch(mapping -> mapping.globalUserId().isPresent()
+                                && !mapping.userId().equals("cat@x.com")))
+                .toList();
+        long lastUnmap = unmaps.get(unmaps.size() - 1).arrivedNanos();
+        assertThat(Duration.ofNanos(maps.get(0).arrivedNanos() - lastUnmap))
+                .as("send deadline, request time-out and margin: 1s, 500ms, 1s")
+                .isGreaterThanOrEqualTo(Duration.ofMillis(2_300));
+        assertThat(sandbox.mappings())
+                .isEqualTo(Map.of("ann@x.com", "person-2", "bob@x.com", "person-2", "cat@x.com", "person-2"));
+
+        crashBetweenTheSteps(usermap.ledger().resolve("runs").resolve(run));
+        sandbox.clearRequests();
+        assertThat(apply()).isEqualTo(run);
+        assertThat(sandbox.requests().stream().flatMap(request -> request.mappings().stream()))
+                .as("the second step, and nothing of the first")
+                .containsExactlyInAnyOrder(
+                        SandboxRequest.Mapping.map("ann@x.com", "person-2"),
+                        SandboxRequest.Mapping.map("bob@x.com", "person-2"),
+                        SandboxRequest.Mapping.map("cat@x.com", "person-2"));
+        assertThat(usermap.count("skipped")).isEqualTo(2);
+    }
+
+    /** Turns the ledger back to the moment at which the unmaps had their receipts and nothing else. */
+    private void crashBetweenTheSteps(Path run) throws IOException {
+        Files.delete(run.resolve("allowance.json"));
+        Files.delete(run.resolve("report.json"));
+        try (Stream<Path> receipts = Files.list(run.resolve("receipts"))) {
+            for (Path file : receipts.filter(Files::isRegularFile).toList()) {
+                Files.delete(file);
+            }
+        }
+        try (Stream<Path> state = Files.list(usermap.ledger().resolve("state"))) {
+            Files.delete(state.filter(path -> path.getFileName().toString().startsWith("manifest"))
+                    .max(Path::compareTo)
+                    .orElseThrow());
+        }
+    }
+
+    @Test
+    void tellsWhereALedgerIsMissing() {
+        assertThat(usermap.run("runs")).isEqualTo(1);
+        assertThat(usermap.err())
+                .contains("Cannot use the ledger " + usermap.ledger() + ": there is none. Set 'ledger.path'");
+        assertThat(usermap.ledger()).doesNotExist();
+    }
+}
