@@ -60,6 +60,7 @@ final class Planner implements AutoCloseable {
         static final Limits USUAL = new Limits(500_000, 20_000, 500_000);
     }
 
+    private static final long BYTES_A_PARTITION = 32L << 20;
     /** Sources that cannot tell their size say something absurd. */
     private static final long UNKNOWN_BYTES = 1L << 50;
 

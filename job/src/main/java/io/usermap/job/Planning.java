@@ -105,8 +105,8 @@ final class Planning {
         }
         Dataset<Row> plan = planner.plan().persist();
         try {
-            plan.foreachPartition(rows -> rows.forEachRemaining(row -> {})); // now the planner knows its figures
-            if (writes(changes(planner)) <= budget.get().writes()) {
+            // Counted in full, so that the planner knows its figures.
+            if (plan.count() == 0 || writes(changes(planner)) <= budget.get().writes()) {
                 plan.write().parquet(run.planAddress());
                 return false;
             }

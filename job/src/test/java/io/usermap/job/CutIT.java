@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.usermap.client.IdRules;
 import io.usermap.job.Keys.Mode;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -20,6 +21,7 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -27,6 +29,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 class CutIT {
     @RegisterExtension
     static final LocalSpark LOCAL = new LocalSpark();
+
+    @TempDir
+    private static Path folder;
 
     private static final Shape CLUSTERS = new Shape.Clusters("cluster", "id");
     private static final StructType STATE =
@@ -57,8 +62,8 @@ class CutIT {
     }
 
     private static List<Row> changes(Map<String, String> source, Map<String, String> state, Mode mode) {
-        try (SourceRows rows = SourceRows.of(source(source), CLUSTERS, new IdRules(1));
-                Planner planner = Planner.of(rows, CLUSTERS, state(state), mode)) {
+        StateOnDisk ledger = new StateOnDisk(LOCAL.spark(), folder).with(state(state));
+        try (Planner planner = ledger.planner(source(source), CLUSTERS, new IdRules(1), mode)) {
             return planner.plan()
                     .select("op", "user_id", "global_user_id", "previous_global_user_id", "reason", "cluster")
                     .collectAsList();
