@@ -23,7 +23,7 @@ import org.apache.spark.sql.SparkSession;
  * sandbox would make a real service look as if all were done. Hadoop filesystems only; nothing else is needed.
  */
 final class Ledger {
-    private static final int FORMAT = 1;
+    private static final int FORMAT = 2;
     private static final String IDENTITY = "ledger.json";
     private static final DateTimeFormatter RUN_ID =
             DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmssSSS'Z'", Locale.ROOT).withZone(ZoneOffset.UTC);
@@ -78,9 +78,12 @@ final class Ledger {
 
     private static Optional<Identity> identity(LedgerFolder folder) {
         Optional<Identity> identity = folder.read(IDENTITY).flatMap(text -> Json.read(text, Identity.class));
-        identity.filter(found -> found.format() > FORMAT).ifPresent(found -> {
+        identity.filter(found -> found.format() != FORMAT).ifPresent(found -> {
+            String next = found.format() > FORMAT
+                    ? "Use the version of usermap that wrote it."
+                    : "Nothing was released that wrote it; begin a new one with another 'ledger.path'.";
             throw StoppedException.failed("Cannot use the ledger " + folder.path() + ": its format is " + found.format()
-                    + " and this program knows " + FORMAT + ". Use the version of usermap that wrote it.");
+                    + " and this program knows " + FORMAT + ". " + next);
         });
         return identity;
     }

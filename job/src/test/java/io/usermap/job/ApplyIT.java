@@ -305,7 +305,7 @@ class ApplyIT {
         Files.writeString(usermap.ledger().resolve("ledger.json"), "{\"format\":2,\"target\":\"loopback\"}");
         assertThat(usermap.run("plan")).isEqualTo(1);
         assertThat(usermap.err())
-                .contains("its format is 2 and this program knows 1. Use the version of usermap that wrote it.");
+                .contains("its format is 3 and this program knows 2. Use the version of usermap that wrote it.");
     }
 
     @Test
