@@ -293,7 +293,7 @@ class ApplyIT {
     void refusesALedgerOfAnotherServiceOrOfANewerFormat() throws IOException {
         usermap.source(pairs("user-1,person-1"));
         Files.createDirectories(usermap.ledger());
-        Files.writeString(usermap.ledger().resolve("ledger.json"), "{\"format\":1,\"target\":\"loopback\"}");
+        Files.writeString(usermap.ledger().resolve("ledger.json"), "{\"format\":2,\"target\":\"loopback\"}");
 
         assertThat(usermap.set("target.endpoint", "https://api.amplitude.com").run("plan"))
                 .isEqualTo(6);
@@ -302,7 +302,7 @@ class ApplyIT {
                         "it holds what loopback acknowledged, and the target is https://api.amplitude.com. Set another"
                                 + " 'ledger.path' for it.");
 
-        Files.writeString(usermap.ledger().resolve("ledger.json"), "{\"format\":2,\"target\":\"loopback\"}");
+        Files.writeString(usermap.ledger().resolve("ledger.json"), "{\"format\":3,\"target\":\"loopback\"}");
         assertThat(usermap.run("plan")).isEqualTo(1);
         assertThat(usermap.err())
                 .contains("its format is 3 and this program knows 2. Use the version of usermap that wrote it.");

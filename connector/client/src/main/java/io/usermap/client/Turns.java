@@ -18,8 +18,7 @@ import java.util.TreeSet;
  * that waits longest.
  *
  * <p>Would turns go round by writer, a write with one writer beside one with forty would get every forty-first grant, and
- * a delta of 3,000 rows would take three quarters of an hour. By write it gets half of what is granted, and takes two
- * minutes.
+ * a delta of 3,000 rows would last as long as the large write. By write it gets half of what is granted: two minutes.
  *
  * <p>Each write has a level: what it was granted, counted from the highest level of those that waited when it came. A
  * write that comes back starts there, too, or a little below: what others got while its own requests were in flight is made

@@ -47,7 +47,7 @@ class AllowanceBudgetTest {
     }
 
     @Test
-    void later429sCutTheBudgetTo70PercentAtMostOnceAWindow() {
+    void later429sCutTheBudgetTo80PercentAtMostOnceAWindow() {
         AllowanceBudget budget = budget(1_500, Pacing.BURST);
         budget.throttled(Duration.ZERO, 0);
         budget.throttled(Duration.ZERO, seconds(29.9));
@@ -55,9 +55,9 @@ class AllowanceBudgetTest {
 
         budget.throttled(Duration.ZERO, seconds(30));
         budget.throttled(Duration.ZERO, seconds(31));
-        assertThat(budget.mappings()).isEqualTo(1_050);
+        assertThat(budget.mappings()).isEqualTo(1_200);
         budget.throttled(Duration.ZERO, seconds(60));
-        assertThat(budget.mappings()).isEqualTo(735);
+        assertThat(budget.mappings()).isEqualTo(960);
     }
 
     @Test
@@ -74,17 +74,17 @@ class AllowanceBudgetTest {
     }
 
     @Test
-    void theBudgetGrowsBackByAQuarterOfAPercentAWindow() {
+    void theBudgetGrowsBackByHalfAPercentAWindow() {
         AllowanceBudget budget = budget(2_000, Pacing.SMOOTH);
         budget.throttled(Duration.ZERO, 0);
-        assertThat(budget.mappings()).isEqualTo(1_400);
+        assertThat(budget.mappings()).isEqualTo(1_600);
 
         budget.recover(seconds(29.9));
-        assertThat(budget.mappings()).isEqualTo(1_400);
+        assertThat(budget.mappings()).isEqualTo(1_600);
         budget.recover(seconds(30));
-        assertThat(budget.mappings()).isEqualTo(1_405);
+        assertThat(budget.mappings()).isEqualTo(1_610);
         budget.recover(seconds(30 + 10 * 30 + 15));
-        assertThat(budget.mappings()).isEqualTo(1_455);
+        assertThat(budget.mappings()).isEqualTo(1_710);
         budget.recover(seconds(1e6));
         assertThat(budget.mappings()).isEqualTo(2_000);
     }
