@@ -15,6 +15,7 @@ import java.util.List;
  * encoding it again. Reused by its writer, so a writer's memory is one batch. Not thread-safe.
  */
 public final class Batch {
+    private static final int MOST_ROWS = 2_000;
     private static final byte[] SEPARATOR = FormEncoder.encoded(",");
     private static final byte[] CLOSE = FormEncoder.encoded("]");
 
@@ -41,10 +42,14 @@ public final class Batch {
      *
      * @param apiKey the key that every request carries
      * @param idRules whose minimum length travels along where it is not the service's own
-     * @param maxRows the most mappings, at most 2,000
+     * @param maxRows the most mappings, from 1 to 2,000
      * @param maxBytes the most bytes of an encoded body
      */
     public Batch(Secret apiKey, IdRules idRules, int maxRows, int maxBytes) {
+        if (maxRows < 1 || maxRows > MOST_ROWS) {
+            throw new IllegalArgumentException("Cannot gather batches of " + maxRows + " rows: a request takes 1 to "
+                    + MOST_ROWS + ". Choose a number between.");
+        }
         this.maxRows = maxRows;
         this.maxBytes = maxBytes;
         this.starts = new int[maxRows + 1];

@@ -202,10 +202,7 @@ public final class BatchSender implements AutoCloseable {
             Duration left = grant.sendWithin()
                     .minus(Duration.ofNanos(System.nanoTime() - answered.askedAt()))
                     .plus(grant.waited());
-            boolean usable = stopped == null
-                    && !left.isNegative()
-                    && pacer.tryAcquire(grant.mappings(), grant.mappingsPerSecond(), left);
-            if (usable) {
+            if (stopped == null && !left.isNegative() && mayLeave(answered, grant, left)) {
                 int to = part.from() + Math.min(part.size(), grant.mappings());
                 if (to < part.to()) {
                     backlog.putFirst(part.rows(to, part.to()));
@@ -215,6 +212,15 @@ public final class BatchSender implements AutoCloseable {
                 giveBack(answered);
                 backlog.putFirst(part);
             }
+        }
+    }
+
+    private boolean mayLeave(Answered answered, Grant grant, Duration left) throws InterruptedException {
+        try {
+            return pacer.tryAcquire(grant.mappings(), grant.mappingsPerSecond(), left);
+        } catch (InterruptedException e) {
+            giveBack(answered);
+            throw e;
         }
     }
 

@@ -18,11 +18,13 @@ import java.util.Base64;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -109,24 +111,33 @@ public final class LookupClient implements AutoCloseable {
      */
     public List<UserLinks> lookup(List<String> userIds) {
         List<Future<List<UserLinks>>> requests = new ArrayList<>();
-        for (int from = 0; from < userIds.size(); from += IDS_PER_REQUEST) {
-            List<String> some = userIds.subList(from, Math.min(userIds.size(), from + IDS_PER_REQUEST));
-            requests.add(workers.submit(() -> request(some)));
-        }
         List<UserLinks> links = new ArrayList<>(userIds.size());
         try {
+            for (int from = 0; from < userIds.size(); from += IDS_PER_REQUEST) {
+                List<String> some = userIds.subList(from, Math.min(userIds.size(), from + IDS_PER_REQUEST));
+                requests.add(workers.submit(() -> request(some)));
+            }
             for (Future<List<UserLinks>> request : requests) {
                 links.addAll(request.get());
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new ServiceException("The look-up was interrupted. Run it again.", 0, true);
+        } catch (RejectedExecutionException | CancellationException e) {
+            throw closed();
         } catch (ExecutionException e) {
+            if (e.getCause() instanceof InterruptedException) {
+                throw closed();
+            }
             throw e.getCause() instanceof RuntimeException cause ? cause : new CompletionException(e.getCause());
         } finally {
             requests.forEach(request -> request.cancel(true));
         }
         return links;
+    }
+
+    private static ServiceException closed() {
+        return new ServiceException("Cannot look mappings up: the client was closed. Open another.", 0, true);
     }
 
     private List<UserLinks> request(List<String> userIds) throws InterruptedException {
@@ -240,6 +251,8 @@ public final class LookupClient implements AutoCloseable {
             return Collections.emptyList();
         }
         return StreamSupport.stream(list.spliterator(), false)
+                // A user without an id of its own is nobody whom a mapping could name.
+                .filter(user -> user.hasNonNull("user_id"))
                 .map(user -> new UserLinks.LinkedUser(
                         user.path("amplitude_id").asLong(), user.path("user_id").asText()))
                 .toList();
@@ -248,6 +261,11 @@ public final class LookupClient implements AutoCloseable {
     /** Ends the client's threads; look-ups in progress fail. */
     @Override
     public void close() {
-        workers.shutdownNow();
+        for (Runnable unstarted : workers.shutdownNow()) {
+            if (unstarted instanceof Future<?> request) {
+                // Whoever waits for it would wait for ever.
+                request.cancel(false);
+            }
+        }
     }
 }

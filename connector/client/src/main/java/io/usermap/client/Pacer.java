@@ -4,6 +4,7 @@ import com.google.common.util.concurrent.RateLimiter;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 
 /**
  * The backstop of one executor: a rate limiter that is never in the way unless grants arrive in a heap.
@@ -13,6 +14,9 @@ import java.util.concurrent.ConcurrentHashMap;
  * asked for again and be billed again, for ever. Thread-safe.
  */
 public final class Pacer {
+    /** Guava's waits ignore interrupts, so they are kept this short. */
+    private static final Duration DEAF = Duration.ofMillis(20);
+
     private static final Map<String, Pacer> BY_ALLOWANCE = new ConcurrentHashMap<>();
 
     private final RateLimiter limiter = RateLimiter.create(Double.MAX_VALUE);
@@ -25,9 +29,24 @@ public final class Pacer {
         return BY_ALLOWANCE.computeIfAbsent(allowance, name -> new Pacer());
     }
 
-    /** Waits until {@code mappings} may leave at {@code perSecond}; false, at once, if that takes longer than the limit. */
-    boolean tryAcquire(int mappings, double perSecond, Duration atMost) {
-        return limiterAt(perSecond).tryAcquire(mappings, atMost);
+    /**
+     * Waits until {@code mappings} may leave at {@code perSecond}; false if that takes longer than {@code atMost}.
+     *
+     * @throws InterruptedException if the thread is interrupted; then nothing is booked
+     */
+    boolean tryAcquire(int mappings, double perSecond, Duration atMost) throws InterruptedException {
+        RateLimiter limiter = limiterAt(perSecond);
+        long until = System.nanoTime() + atMost.toNanos();
+        while (true) {
+            long left = Math.max(0, until - System.nanoTime());
+            if (limiter.tryAcquire(mappings, Math.min(left, DEAF.toNanos()), TimeUnit.NANOSECONDS)) {
+                return true;
+            }
+            if (left == 0) {
+                return false;
+            }
+            TimeUnit.NANOSECONDS.sleep(Math.min(left, DEAF.toNanos()));
+        }
     }
 
     private synchronized RateLimiter limiterAt(double perSecond) {

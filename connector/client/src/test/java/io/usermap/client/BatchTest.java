@@ -1,6 +1,7 @@
 package io.usermap.client;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.usermap.client.Batch.Offer;
 import java.nio.charset.StandardCharsets;
@@ -11,6 +12,7 @@ import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class BatchTest {
     private static final IdRules USUAL = new IdRules(IdRules.DEFAULT_MIN_ID_LENGTH);
@@ -133,5 +135,14 @@ class BatchTest {
     private static Mapping mapping(Random random, int number) {
         String user = number + HostileText.next(random, 30);
         return random.nextInt(4) == 0 ? Mapping.unmap(user) : Mapping.map(user, "p" + HostileText.next(random, 30));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 2_001})
+    void noBatchHoldsMoreThanARequestTakes(int maxRows) {
+        assertThatThrownBy(() -> batch(maxRows, 1_000_000))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("Cannot gather batches of " + maxRows
+                        + " rows: a request takes 1 to 2000. Choose a number between.");
     }
 }

@@ -9,6 +9,8 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
@@ -191,5 +193,36 @@ class LookupClientTest {
                     .hasMessage("Cannot look mappings up after 3 attempts: no answer within requestTimeout."
                             + " Check the look-up endpoint, or try later.");
         }
+    }
+
+    @Test
+    void aLinkToNobodyIsNoLink() {
+        server.then(ScriptedServer.text(
+                200,
+                "{\"ada-1\":{\"mapped_to\":[{\"amplitude_id\":1,\"user_id\":null},{\"amplitude_id\":2},"
+                        + "{\"amplitude_id\":3,\"user_id\":\"p-1\"}]}}"));
+
+        assertThat(lookup("ada-1").get(0).mappedTo()).containsExactly(new LinkedUser(3, "p-1"));
+    }
+
+    @Test
+    void whoeverWaitsIsToldThatTheClientWasClosed() throws Exception {
+        CountDownLatch busy = new CountDownLatch(3);
+        server.otherwise((exchange, body) -> {
+            busy.countDown();
+            server.silence().to(exchange, body);
+        });
+        LookupClient client = client(LookupEncoding.FORM, Duration.ofSeconds(20));
+        List<String> ids = IntStream.range(0, 1_000).mapToObj(i -> "user-" + i).toList();
+        CompletableFuture<List<UserLinks>> waiting = CompletableFuture.supplyAsync(() -> client.lookup(ids));
+        assertThat(busy.await(10, TimeUnit.SECONDS)).isTrue();
+        client.close();
+
+        assertThatThrownBy(() -> waiting.get(10, TimeUnit.SECONDS))
+                .hasRootCauseInstanceOf(ServiceException.class)
+                .hasRootCauseMessage("Cannot look mappings up: the client was closed. Open another.");
+        assertThatThrownBy(() -> client.lookup(ids))
+                .isInstanceOf(ServiceException.class)
+                .hasMessage("Cannot look mappings up: the client was closed. Open another.");
     }
 }
