@@ -15,9 +15,10 @@ import org.apache.spark.sql.SparkSession;
  * The process of an executor of one session, to be killed, stopped and continued.
  *
  * @param id the executor's id in Spark
+ * @param classPath what it was started with
  * @param process the process, a child of this one
  */
-record ExecutorProcess(String id, ProcessHandle process) {
+record ExecutorProcess(String id, String classPath, ProcessHandle process) {
     private static final String BACKEND = "org.apache.spark.executor.CoarseGrainedExecutorBackend";
 
     /** The executors of {@code session} that run now. */
@@ -31,7 +32,7 @@ record ExecutorProcess(String id, ProcessHandle process) {
     private static Optional<ExecutorProcess> find(String application, ProcessHandle child) {
         List<String> arguments = arguments(child);
         return arguments.contains(BACKEND) && application.equals(after("--app-id", arguments))
-                ? Optional.of(new ExecutorProcess(after("--executor-id", arguments), child))
+                ? Optional.of(new ExecutorProcess(after("--executor-id", arguments), after("-cp", arguments), child))
                 : Optional.empty();
     }
 

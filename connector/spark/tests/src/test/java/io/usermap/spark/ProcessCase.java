@@ -77,6 +77,8 @@ abstract class ProcessCase {
                 .config("spark.speculation.efficiency.enabled", "false")
                 .getOrCreate();
         spark.sparkContext().addSparkListener(tasks);
+        // The first query takes so long to plan that idle executors would be released meanwhile.
+        spark.range(0, 100, 1, 2 * WRITERS).count();
     }
 
     @AfterAll
@@ -117,8 +119,12 @@ abstract class ProcessCase {
     }
 
     private static boolean bothAreThere() {
-        return tasks.executors().size() == EXECUTORS
-                && ExecutorProcess.of(spark).size() == EXECUTORS;
+        return registeredExecutors() == EXECUTORS && ExecutorProcess.of(spark).size() == EXECUTORS;
+    }
+
+    /** How many executors Spark has. */
+    static int registeredExecutors() {
+        return spark.sparkContext().statusTracker().getExecutorInfos().length - 1; // the driver is one of these
     }
 
     /** {@code count} users whose ids begin with {@code prefix}. */

@@ -4,16 +4,13 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.spark.scheduler.SparkListener;
-import org.apache.spark.scheduler.SparkListenerExecutorAdded;
-import org.apache.spark.scheduler.SparkListenerExecutorRemoved;
 import org.apache.spark.scheduler.SparkListenerTaskEnd;
 import org.apache.spark.scheduler.SparkListenerTaskStart;
 
-/** What Spark says of its tasks and executors; a moment later than it happens. Thread-safe. */
+/** What Spark says of its tasks; a moment later than it happens. Thread-safe. */
 final class TaskLog extends SparkListener {
     /**
      * An attempt of a task.
@@ -28,7 +25,6 @@ final class TaskLog extends SparkListener {
 
     private final List<Started> tasks = new ArrayList<>();
     private final Set<Long> ended = new HashSet<>();
-    private final Set<String> executors = new TreeSet<>();
 
     @Override
     public synchronized void onTaskStart(SparkListenerTaskStart event) {
@@ -43,16 +39,6 @@ final class TaskLog extends SparkListener {
     @Override
     public synchronized void onTaskEnd(SparkListenerTaskEnd event) {
         ended.add(event.taskInfo().taskId());
-    }
-
-    @Override
-    public synchronized void onExecutorAdded(SparkListenerExecutorAdded event) {
-        executors.add(event.executorId());
-    }
-
-    @Override
-    public synchronized void onExecutorRemoved(SparkListenerExecutorRemoved event) {
-        executors.remove(event.executorId());
     }
 
     /** Forgets the tasks. */
@@ -82,10 +68,5 @@ final class TaskLog extends SparkListener {
     private Stream<Started> ofLatestStage() {
         int latest = tasks.stream().mapToInt(Started::stage).max().orElse(-1);
         return tasks.stream().filter(task -> task.stage() == latest);
-    }
-
-    /** The ids of the executors that are there. */
-    synchronized Set<String> executors() {
-        return Set.copyOf(executors);
     }
 }
