@@ -97,6 +97,8 @@ abstract class ProcessCase {
 
     @AfterEach
     void stopSandbox() {
+        // A test that failed leaves its write behind.
+        spark.sparkContext().cancelAllJobs();
         sandbox.close();
     }
 
