@@ -185,10 +185,7 @@ class AllowanceScenariosTest {
     void aSmallWriteBesideABackfillGetsThere(Pacing pacing) {
         SimulatedService service = new SimulatedService(time, ServerModel.exact(1_500, 30, false));
         Traffic traffic = Traffic.of(pacing);
-        traffic.writeOf = partition -> partition == 40 ? "small" : "backfill";
-        long[] rows = each(41, 1_000_000);
-        rows[40] = 1_000;
-        start(service, traffic, 1, rows);
+        start(service, traffic, 1).write("backfill", each(40, 1_000_000)).write("small", 1_000);
         time.runUntil(3_600);
 
         assertThat(audits.get(0).granted("small")).isEqualTo(1_000);

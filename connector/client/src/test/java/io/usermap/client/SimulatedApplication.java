@@ -15,7 +15,6 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
-import java.util.function.IntFunction;
 
 /**
  * One Spark application in virtual time: a driver with the coordinator, executors with writers, a network between them, and
@@ -87,20 +86,16 @@ final class SimulatedApplication {
 
     /** Starts one writer for each partition, spread over executors. */
     SimulatedApplication write(long... rowsOfPartitions) {
-        return write(traffic.writeOf, rowsOfPartitions);
+        return write("write", rowsOfPartitions);
     }
 
     /** Starts the write of that name, beside others, on executors of its own. */
     SimulatedApplication write(String name, long... rowsOfPartitions) {
-        return write(partition -> name, rowsOfPartitions);
-    }
-
-    private SimulatedApplication write(IntFunction<String> nameOf, long... rowsOfPartitions) {
         for (int number = 0; number < rowsOfPartitions.length; number++) {
             if (number % traffic.writersPerExecutor == 0) {
                 executors.add(new SimulatedProcess(time));
             }
-            Partition partition = new Partition(nameOf.apply(number), number);
+            Partition partition = new Partition(name, number);
             left.put(partition, rowsOfPartitions[number]);
             open.add(partition);
             SimulatedWriter writer = start(partition, executors.get(executors.size() - 1));

@@ -2,7 +2,6 @@ package io.usermap.client;
 
 import io.usermap.client.AllowanceRules.Pacing;
 import java.time.Duration;
-import java.util.function.IntFunction;
 import java.util.function.LongUnaryOperator;
 
 /** What a simulated application has to do with: figures, network, faults. Fields are set before the start. */
@@ -39,9 +38,6 @@ final class Traffic {
 
     /** How often dynamic allocation brings an executor, or takes one away in good order. */
     double resizesAnHour;
-
-    /** The write that a partition belongs to. */
-    IntFunction<String> writeOf = partition -> "write";
 
     /** What the wall clock shows, in nanoseconds since the start, at a true time. */
     LongUnaryOperator wallClock = nanos -> nanos;
