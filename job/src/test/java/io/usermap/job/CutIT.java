@@ -190,6 +190,18 @@ class CutIT {
     }
 
     @Test
+    void unmapsTheCentreOfAClusterThatDoesNotFitBeforeAnythingPointsAtIt() {
+        List<Row> changes = List.of(
+                RowFactory.create("map", "0", "a", null, "new", "1"),
+                RowFactory.create("remap", "b", "a", "g", "moved", "1"),
+                RowFactory.create("unmap", "a", null, "g", "centre", "1"));
+        Map<String, String> state = Map.of("a", "g", "b", "g");
+
+        assertThat(fitting(changes, state, new Budget(1), 0)).containsExactly(changes.get(2));
+        assertThat(fitting(changes, state, new Budget(2), 0)).containsExactlyInAnyOrder(changes.get(2), changes.get(1));
+    }
+
+    @Test
     void takesTheMostValuableFirstAndTheSameWhateverThePartitioning() {
         List<Row> changes = new ArrayList<>();
         for (int i = 0; i < 10; i++) {
