@@ -18,7 +18,6 @@ import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.Objects;
 import java.util.Set;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.catalyst.InternalRow;
@@ -36,19 +35,11 @@ import org.jspecify.annotations.Nullable;
  *
  * @param state what to zip with
  * @param mode what happens to users that vanished from the source
- * @param targets all users of a small source
- * @param onlyTargets of the absent users only those matter that point at {@code targets}
+ * @param lookUp the source is small, so its users are looked up, and nobody is found to be absent
  * @param mostAbsent how many absent users a partition tells the driver of
  * @param facts takes the figures
  */
-record Census(
-        Zipped state,
-        Mode mode,
-        Broadcast<HashSet<UTF8String>> targets,
-        boolean onlyTargets,
-        int mostAbsent,
-        PlanFacts facts)
-        implements Serializable {
+record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts facts) implements Serializable {
     @Serial
     private static final long serialVersionUID = 1L;
 
@@ -116,7 +107,14 @@ record Census(
     Iterator<Row> found(int index, int partitions, Iterator<InternalRow> rows) {
         PlanFacts.Partition figures = new PlanFacts.Partition(index);
         Iterator<Sighting> sightings = new Sightings(rows, figures);
-        return new Partition(figures, new KeyZip<>(sightings, Sighting::key, state.entries(index, partitions)));
+        if (!lookUp) {
+            return new Partition(figures, new KeyZip<>(sightings, Sighting::key, state.entries(index, partitions)));
+        }
+        List<Sighting> all = new ArrayList<>();
+        sightings.forEachRemaining(all::add);
+        List<Long> keys = all.stream().map(Sighting::key).distinct().toList();
+        return new Partition(
+                figures, new KeyZip<>(all.iterator(), Sighting::key, state.entries(index, partitions, keys)));
     }
 
     /** The rows of the source, without repetitions of the same good one: a million of them are one user all the same. */
@@ -272,12 +270,12 @@ record Census(
         }
 
         private void absent(Entry entry, boolean named) {
-            if (entry.target() == null) {
+            if (entry.target() == null || lookUp) {
                 return;
             }
             if (mode == Mode.MIRROR && !named) {
                 other(Kind.GONE, entry.key(), null, entry.user(), entry.target(), "vanished");
-            } else if (!onlyTargets || targets.value().contains(entry.target())) {
+            } else {
                 figures.count(ABSENT);
                 figures.absent(new PlanFacts.Absent(entry.target(), entry.user()), mostAbsent);
                 other(Kind.ABSENT, entry.key(), null, entry.user(), entry.target(), null);

@@ -17,6 +17,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -57,7 +58,7 @@ final class Planner implements AutoCloseable {
      * @param large beside a state of at least so many
      */
     record Limits(int told, int small, long large) {
-        static final Limits USUAL = new Limits(500_000, 20_000, 500_000);
+        static final Limits USUAL = new Limits(500_000, 5_000, 500_000);
     }
 
     private static final long BYTES_A_PARTITION = 32L << 20;
@@ -94,7 +95,7 @@ final class Planner implements AutoCloseable {
             return new Making(checked.sparkSession(), state, version, mode, Limits.USUAL).planner(checked, shape);
         } catch (StoppedException e) {
             throw e;
-        } catch (RuntimeException e) {
+        } catch (Exception e) { // Spark throws checked exceptions that its methods do not declare
             throw StoppedException.failed(
                     "Cannot read the source to its end: " + Source.firstLine(rootOf(e))
                             + " Nothing was planned; --stacktrace tells more.",
@@ -114,13 +115,8 @@ final class Planner implements AutoCloseable {
             int partitions = partitions(sightings);
             JavaRDD<InternalRow> byId = sorted(sightings, "key", partitions);
             Optional<HashSet<UTF8String>> small = small(byId);
-            Census census = new Census(
-                    state.zipped(version),
-                    mode,
-                    context().broadcast(small.orElseGet(HashSet::new)),
-                    small.isPresent(),
-                    limits.told() / partitions,
-                    seen);
+            Census census =
+                    new Census(state.zipped(version), mode, small.isPresent(), limits.told() / partitions, seen);
             JavaRDD<InternalRow> byCluster = sorted(
                     spark.createDataFrame(
                             byId.mapPartitionsWithIndex((index, rows) -> census.found(index, partitions, rows), true),
@@ -130,7 +126,9 @@ final class Planner implements AutoCloseable {
             // The figures are complete once the shuffle is written, which this waits for.
             byCluster.foreachPartition(rows -> {});
             boolean tell = seen.absent().size() == seen.count(Census.ABSENT);
-            Stars stars = new Stars(context().broadcast(tell ? followers(seen) : new HashMap<>()), settled);
+            HashMap<UTF8String, List<UTF8String>> told = tell ? followers(seen) : new HashMap<>();
+            small.ifPresent(users -> told.putAll(state.followers(version, members(byCluster), users)));
+            Stars stars = new Stars(context().broadcast(told), settled);
             JavaRDD<InternalRow> followers = tell ? none(partitions) : followers(byCluster, partitions);
             JavaRDD<Row> changes = byCluster.zipPartitions(
                     followers, (found, more) -> stars.changes(TaskContext.getPartitionId(), found, more));
@@ -219,7 +217,7 @@ final class Planner implements AutoCloseable {
 
         /** All users of a source that is small beside the state; empty for others. */
         private Optional<HashSet<UTF8String>> small(JavaRDD<InternalRow> byId) {
-            if (version.entries() < limits.large()) {
+            if (mode != Mode.UPSERT || version.entries() < limits.large()) {
                 return Optional.empty();
             }
             int small = limits.small();
@@ -242,6 +240,14 @@ final class Planner implements AutoCloseable {
                 }
             }
             return users.iterator();
+        }
+
+        /** The members of a small source: they may be the targets of others. */
+        private static Set<UTF8String> members(JavaRDD<InternalRow> byCluster) {
+            return new HashSet<>(byCluster
+                    .filter(row -> row.getInt(1) == Kind.MEMBER)
+                    .map(row -> UTF8String.fromBytes(row.getBinary(3)))
+                    .collect());
         }
 
         private static HashMap<UTF8String, List<UTF8String>> followers(PlanFacts seen) {

@@ -9,12 +9,18 @@ import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
-import java.util.function.Function;
+import java.util.Set;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -44,12 +50,14 @@ import org.apache.spark.util.SerializableConfiguration;
  * writes is thus in proportion to its changes, and each row is written about a dozen times over the years.
  *
  * <p>Each segment is spread over files by a hash of the id and sorted in them, the very way in which Spark spreads the
- * source's ids. Planning then zips both partition by partition and never shuffles the state.
+ * source's ids. Planning then zips both partition by partition and never shuffles the state. For sources that are small
+ * beside it, each segment has a twin that is sorted by target: few users are looked up in the one, and whoever points at
+ * them in the other, in few pages of each.
  */
 final class State {
     private static final String MANIFEST = "manifest-";
     private static final int VERSIONS_KEPT = 3;
-    private static final int SEGMENTS_AFTER_BASE = 8;
+    private static final int LAYERS_AFTER_BASE = 8;
     private static final int REWRITE_BASE_AT = 4;
 
     /** The columns of {@link #rows}. */
@@ -62,20 +70,32 @@ final class State {
             udf((UDF1<String, Long>) id -> id == null ? null : IdKey.of(id), DataTypes.LongType);
 
     /**
+     * What was published at once.
+     *
+     * @param users every user with its target, by user
+     * @param targets the mapped ones of them once more, by target; later layers may know better
+     */
+    record Layer(StateSegment users, StateSegment targets) {}
+
+    /**
      * What one version consists of.
      *
      * @param version counts up from 1; 0 is the state before the first run
-     * @param segments the oldest first, which is the base
+     * @param layers the oldest first, which is the base
      * @param acknowledged users that are mapped
      * @param sourceRows rows of the source that the run saw
      * @param run the run that led here
      */
-    record Version(long version, List<StateSegment> segments, long acknowledged, long sourceRows, String run) {
+    record Version(long version, List<Layer> layers, long acknowledged, long sourceRows, String run) {
         static final Version NONE = new Version(0, List.of(), 0, 0, "");
 
-        /** Rows in all segments: at least as many as there are users. */
+        /** Rows in all layers: at least as many as there are users. */
         long entries() {
-            return segments.stream().mapToLong(StateSegment::entries).sum();
+            return layers.stream().mapToLong(layer -> layer.users().entries()).sum();
+        }
+
+        private List<StateSegment> users() {
+            return layers.stream().map(Layer::users).toList();
         }
     }
 
@@ -97,8 +117,12 @@ final class State {
 
     /** The rows of {@code version}. */
     Dataset<Row> rows(Version version) {
-        int partitions = StateSegment.partsFor(version.entries());
-        Zipped zipped = zipped(version);
+        return rows(version.users());
+    }
+
+    private Dataset<Row> rows(List<StateSegment> segments) {
+        int partitions = partsFor(segments);
+        Zipped zipped = zipped(segments);
         return spark.createDataFrame(
                 partitions(partitions)
                         .flatMap(index -> rows(zipped.entries(index, partitions)))
@@ -106,26 +130,63 @@ final class State {
                 SCHEMA);
     }
 
-    private static Iterator<Row> rows(Iterator<Entry> entries) {
-        return mapped(
-                entries,
-                entry -> RowFactory.create(
-                        entry.user().toString(),
-                        entry.target() == null ? null : entry.target().toString()));
+    private static int partsFor(List<StateSegment> segments) {
+        return StateSegment.partsFor(
+                segments.stream().mapToLong(StateSegment::entries).sum());
     }
 
-    private static <A, B> Iterator<B> mapped(Iterator<A> from, Function<A, B> function) {
-        return new Iterator<>() {
-            @Override
-            public boolean hasNext() {
-                return from.hasNext();
-            }
+    /**
+     * Of few users those who are followed, with whoever is mapped to them: the target's id, then the users'.
+     *
+     * @param but users that do not count
+     */
+    Map<UTF8String, List<UTF8String>> followers(Version version, Set<UTF8String> targets, Set<UTF8String> but) {
+        List<StateSegment> byTarget =
+                version.layers().stream().map(Layer::targets).toList();
+        List<Zipped> each =
+                byTarget.stream().map(segment -> zipped(List.of(segment))).toList();
+        // Somebody was mapped to them once; whether that is so now, the user's own entry tells.
+        Set<UTF8String> once = found(each, targets, partsFor(byTarget)).stream()
+                .map(entry -> Objects.requireNonNull(entry.target()))
+                .filter(user -> !but.contains(user))
+                .collect(Collectors.toSet());
+        return found(List.of(zipped(version)), once, partsFor(version.users())).stream()
+                .filter(entry -> entry.target() != null && targets.contains(entry.target()))
+                .collect(Collectors.groupingBy(
+                        entry -> Objects.requireNonNull(entry.target()),
+                        Collectors.mapping(Entry::user, Collectors.toList())));
+    }
 
-            @Override
-            public B next() {
-                return function.apply(from.next());
-            }
-        };
+    /** The entries of {@code ids}, in each of several places. */
+    private List<Entry> found(List<Zipped> each, Set<UTF8String> ids, int partitions) {
+        Broadcast<HashSet<UTF8String>> wanted = context().broadcast(new HashSet<>(ids));
+        return partitions(partitions)
+                .flatMap(index -> {
+                    List<Long> keys = wanted.value().stream()
+                            .map(id -> IdKey.of(id.toString()))
+                            .filter(key -> IdKey.partition(key, partitions) == index)
+                            .sorted()
+                            .distinct()
+                            .toList();
+                    return each.stream()
+                            .flatMap(zipped -> stream(zipped.entries(index, partitions, keys)))
+                            .filter(entry -> wanted.value().contains(entry.user()))
+                            .iterator();
+                })
+                .collect();
+    }
+
+    private static Iterator<Row> rows(Iterator<Entry> entries) {
+        return stream(entries)
+                .map(entry -> RowFactory.create(
+                        entry.user().toString(),
+                        entry.target() == null ? null : entry.target().toString()))
+                .iterator();
+    }
+
+    private static Stream<Entry> stream(Iterator<Entry> entries) {
+        Iterable<Entry> iterable = () -> entries;
+        return StreamSupport.stream(iterable.spliterator(), false);
     }
 
     private JavaRDD<Integer> partitions(int partitions) {
@@ -138,7 +199,7 @@ final class State {
 
     /** The entries of {@code version}, for tasks that zip them with rows of their own. */
     Zipped zipped(Version version) {
-        return zipped(version.segments());
+        return zipped(version.users());
     }
 
     private Zipped zipped(List<StateSegment> segments) {
@@ -197,12 +258,12 @@ final class State {
                             .toJavaRDD(),
                     (part, rows) -> StateWriter.unknown(rows, zipped, part, parts),
                     zipped);
-            List<StateSegment> segments = new ArrayList<>(before.segments());
+            List<Layer> layers = new ArrayList<>(before.layers());
             if (delta.segment().entries() > 0) {
-                segments.add(delta.segment());
+                layers.add(new Layer(delta.segment(), byTarget(delta.segment())));
             }
             return publish(new Version(
-                    newestNumber() + 1, compacted(segments), before.acknowledged() + delta.mapped(), sourceRows, run));
+                    newestNumber() + 1, compacted(layers), before.acknowledged() + delta.mapped(), sourceRows, run));
         } finally {
             keyed.unpersist();
         }
@@ -217,30 +278,50 @@ final class State {
         Version before = current();
         UTF8String forgotten = UTF8String.fromString(user);
         StateWriter.Written base = rewritten(
-                before.segments(), entry -> !forgotten.equals(entry.user()) && !forgotten.equals(entry.target()));
-        publish(new Version(newestNumber() + 1, List.of(base.segment()), base.mapped(), before.sourceRows(), run));
+                before.users(), entry -> !forgotten.equals(entry.user()) && !forgotten.equals(entry.target()));
+        Layer only = new Layer(base.segment(), byTarget(base.segment()));
+        publish(new Version(newestNumber() + 1, List.of(only), base.mapped(), before.sourceRows(), run));
         prune(1);
         return before.acknowledged() - base.mapped();
     }
 
-    private List<StateSegment> compacted(List<StateSegment> segments) {
-        long after = segments.stream().skip(1).mapToLong(StateSegment::entries).sum();
-        if (segments.size() > 1 && after * REWRITE_BASE_AT > segments.get(0).entries()) {
-            return List.of(rewritten(segments, entry -> true).segment());
+    private List<Layer> compacted(List<Layer> layers) {
+        List<Layer> later = layers.stream().skip(1).toList();
+        long after = later.stream().mapToLong(layer -> layer.users().entries()).sum();
+        if (!later.isEmpty() && after * REWRITE_BASE_AT > layers.get(0).users().entries()) {
+            return List.of(merged(layers));
         }
-        if (segments.size() > 1 + SEGMENTS_AFTER_BASE) {
-            List<StateSegment> later = segments.subList(1, segments.size());
-            return List.of(segments.get(0), rewritten(later, entry -> true).segment());
-        }
-        return segments;
+        return later.size() > LAYERS_AFTER_BASE ? List.of(layers.get(0), merged(later)) : layers;
+    }
+
+    private Layer merged(List<Layer> layers) {
+        StateSegment users = rewritten(layers.stream().map(Layer::users).toList(), entry -> true)
+                .segment();
+        return new Layer(users, byTarget(users));
+    }
+
+    /** The mapped users of a segment, sorted by their targets. */
+    private StateSegment byTarget(StateSegment users) {
+        Dataset<Row> mapped = rows(List.of(users))
+                .filter(col("global_user_id").isNotNull())
+                .select(
+                        col("global_user_id"),
+                        col("user_id"),
+                        KEY.apply(col("global_user_id")).as("key"));
+        return StateWriter.write(
+                        mapped.repartition(users.parts(), col("key"))
+                                .sortWithinPartitions("key")
+                                .toJavaRDD(),
+                        (part, rows) -> StateWriter.all(rows),
+                        zipped(List.of()))
+                .segment();
     }
 
     private interface Kept extends Predicate<Entry>, Serializable {}
 
     private StateWriter.Written rewritten(List<StateSegment> segments, Kept kept) {
         Zipped zipped = zipped(segments);
-        int parts = StateSegment.partsFor(
-                segments.stream().mapToLong(StateSegment::entries).sum());
+        int parts = partsFor(segments);
         return StateWriter.write(
                 partitions(parts), (part, unused) -> StateWriter.rewritten(zipped.entries(part, parts), kept), zipped);
     }
@@ -257,7 +338,9 @@ final class State {
         manifests().stream()
                 .limit(versions)
                 .flatMap(name -> folder.read(name).flatMap(text -> Json.unsealed(text, Version.class)).stream())
-                .forEach(version -> version.segments().forEach(segment -> kept.add(segment.folder())));
+                .flatMap(version -> version.layers().stream())
+                .forEach(layer -> kept.addAll(
+                        List.of(layer.users().folder(), layer.targets().folder())));
         // Manifests first: none may name data that is gone.
         old.forEach(folder::delete);
         folder.names().stream()

@@ -22,7 +22,8 @@ import org.jspecify.annotations.Nullable;
  * A part of the state that was published at once: the base, or what a run has changed.
  *
  * <p>Its entries are spread by {@link IdKey#partition} over {@code parts} files, a power of two; a part without entries has
- * no file. Of several segments the newest that knows a user is right.
+ * no file. Of several segments the newest that knows a user is right; one alone may have several entries of one id, as one
+ * that is sorted by target does.
  *
  * @param folder of the files, below the state's
  * @param parts how many files there may be
@@ -160,6 +161,10 @@ record StateSegment(String folder, int parts, Map<String, Integer> files, long e
                 putBack(next);
             }
             same.sort(Comparator.comparingInt(Aged::age).reversed());
+            if (same.get(0).age() == same.get(same.size() - 1).age()) {
+                same.forEach(aged -> ready.add(aged.entry()));
+                return;
+            }
             for (Aged aged : same) {
                 if (ready.stream()
                         .noneMatch(known -> known.user().equals(aged.entry().user()))) {

@@ -155,6 +155,17 @@ final class StateWriter {
         };
     }
 
+    /** All of the rows: an id, what belongs to it, the id's key; sorted by key. */
+    static Iterator<Change> all(Iterator<Row> rows) {
+        return new Search() {
+            @Override
+            @Nullable
+            Change search() {
+                return rows.hasNext() ? new Change(entry(rows.next()), 0) : null;
+            }
+        };
+    }
+
     /**
      * Those of the rows that the state does not know yet.
      *
