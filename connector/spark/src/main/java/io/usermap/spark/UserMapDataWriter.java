@@ -21,7 +21,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.Iterator;
 import java.util.List;
@@ -29,6 +28,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
+import java.util.stream.IntStream;
 import org.apache.spark.TaskContext;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.connector.metric.CustomTaskMetric;
@@ -153,9 +153,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         for (Mapping row : finding.contradictory()) {
             conflict(row);
         }
-        if (finding.toSend().isPresent()) {
-            gather(finding.toSend().get());
-        }
+        gather(finding.toSend());
     }
 
     private void conflict(Mapping mapping) throws IOException {
@@ -167,10 +165,11 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         reject(mapping, RejectReason.CONFLICT);
     }
 
-    private void gather(Mapping mapping) throws IOException {
-        if (!problem.isEmpty()) {
+    private void gather(Optional<Mapping> row) throws IOException {
+        if (row.isEmpty() || !problem.isEmpty()) {
             return;
         }
+        Mapping mapping = row.get();
         Batch.Offer offer = batch.offer(mapping);
         if (offer == Batch.Offer.FULL) {
             flush();
@@ -225,10 +224,8 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         if (receipts.isEmpty() || !receipts.get().hasEarlier()) {
             return;
         }
-        List<Mapping> all = new ArrayList<>(batch.size());
-        for (int row = 0; row < batch.size(); row++) {
-            all.add(batch.mapping(row));
-        }
+        List<Mapping> all =
+                IntStream.range(0, batch.size()).mapToObj(batch::mapping).toList();
         Set<Mapping> acknowledged = receipts.get().acknowledged(all);
         if (acknowledged.isEmpty()) {
             return;
@@ -298,10 +295,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
 
     /** No more rows: what is gathered is sent, and everything resolved. */
     private void finishRows() throws IOException {
-        Optional<Mapping> last = adjacent.release();
-        if (last.isPresent()) {
-            gather(last.get());
-        }
+        gather(adjacent.release());
         if (problem.isEmpty()) {
             flush();
         }
