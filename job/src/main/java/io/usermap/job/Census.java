@@ -106,7 +106,7 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
     /** What is found in one partition of the source; on an executor. */
     Iterator<Row> found(int index, int partitions, Iterator<InternalRow> rows) {
         PlanFacts.Partition figures = new PlanFacts.Partition(index);
-        Iterator<Sighting> sightings = new Sightings(rows, figures);
+        Iterator<Sighting> sightings = new Sightings(index, partitions, rows, figures);
         if (!lookUp) {
             return new Partition(figures, new KeyZip<>(sightings, Sighting::key, state.entries(index, partitions)));
         }
@@ -119,11 +119,15 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
 
     /** The rows of the source, without repetitions of the same good one: a million of them are one user all the same. */
     private static final class Sightings implements Iterator<Sighting> {
+        private final int index;
+        private final int partitions;
         private final Iterator<InternalRow> rows;
         private final PlanFacts.Partition figures;
         private @Nullable Sighting next;
 
-        Sightings(Iterator<InternalRow> rows, PlanFacts.Partition figures) {
+        Sightings(int index, int partitions, Iterator<InternalRow> rows, PlanFacts.Partition figures) {
+            this.index = index;
+            this.partitions = partitions;
             this.rows = rows;
             this.figures = figures;
             this.next = another();
@@ -134,7 +138,11 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
                 return null;
             }
             figures.row();
-            return Sighting.of(rows.next());
+            Sighting row = Sighting.of(rows.next());
+            if (next == null) {
+                IdKey.requireIn(index, partitions, row.key());
+            }
+            return row;
         }
 
         @Override

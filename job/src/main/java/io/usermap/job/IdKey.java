@@ -41,4 +41,17 @@ final class IdKey {
     static int partition(long key, int partitions) {
         return Math.floorMod(Murmur3_x86_32.hashLong(key, SPARK_SEED), partitions);
     }
+
+    /**
+     * Makes sure that Spark has spread its rows as the state's files are.
+     *
+     * @throws IllegalStateException if it has not
+     */
+    static void requireIn(int index, int partitions, long key) {
+        if (partition(key, partitions) != index) {
+            throw new IllegalStateException(
+                    "Cannot read the state: this version of Spark spreads rows over partitions in"
+                            + " another way than the state's files are. Use a version of Spark that README names.");
+        }
+    }
 }

@@ -176,6 +176,9 @@ final class StateWriter {
         while (rows.hasNext() && first.size() < LOOKED_UP) {
             first.add(entry(rows.next()));
         }
+        if (!first.isEmpty()) {
+            IdKey.requireIn(part, parts, first.get(0).key());
+        }
         Iterator<Entry> known = rows.hasNext()
                 ? state.entries(part, parts)
                 : state.entries(

@@ -96,7 +96,11 @@ class AllowanceMutantsTest {
     @Test
     void actingOnALateGrantIsCaught() {
         assertCaughtByTheWindow(
-                traffic -> traffic.longestExecutorPause = 400, traffic -> traffic.usesLateGrants = true);
+                traffic -> {
+                    traffic.longestExecutorPause = 400;
+                    traffic.executorPausesAnHour = 100;
+                },
+                traffic -> traffic.usesLateGrants = true);
     }
 
     /** Nothing is exceeded, but permits crumble. */

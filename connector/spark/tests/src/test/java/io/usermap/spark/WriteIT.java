@@ -2,11 +2,24 @@ package io.usermap.spark;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What the service receives when rows are written. */
 class WriteIT extends SparkCase {
+    @TempDir
+    private Path receipts;
 
     @Test
     void sendsEachMappingToTheService() {
@@ -66,6 +79,56 @@ class WriteIT extends SparkCase {
                 options());
 
         assertThat(sandbox.counts().mapped()).isEqualTo(2);
+    }
+
+    @Test
+    void sharesTheAllowanceAmongTwoWritesAtOnce() {
+        Dataset<Row> large = manyRows(4_000);
+        Dataset<Row> small = spark.range(300)
+                .selectExpr("concat('other-', lpad(id, 7, '0')) AS user_id", "'global-of-others' AS global_user_id");
+        CompletableFuture<Void> first = CompletableFuture.runAsync(() -> write(large, options("writers", "1")));
+        CompletableFuture<Void> second = CompletableFuture.runAsync(() -> write(small, options("writers", "1")));
+        CompletableFuture.allOf(first, second).join();
+
+        assertThat(sandbox.mappings()).hasSize(4_300);
+        assertThat(sandbox.counts().mapped()).isEqualTo(4_300);
+        assertThat(sandbox.counts().throttled()).isZero();
+        assertThat(sandbox.mostInWindow()).isLessThanOrEqualTo(PER_SECOND);
+        List<String> targets = sandbox.requests().stream()
+                .flatMap(request -> request.mappings().stream())
+                .map(mapping -> String.valueOf(mapping.globalUserId()))
+                .toList();
+        assertThat(targets.lastIndexOf("global-of-others"))
+                .as("the small one is not made to wait for the large one")
+                .isLessThan(3_000);
+    }
+
+    @Test
+    void startsTheNextBatchWhileRequestsOfTheOneBeforeAreInFlight() throws IOException {
+        Map<String, String> smooth = options(
+                "pacing", "smooth", "maxBatchRows", "37", "writers", "2", "receiptsPath", receipts.toString());
+        write(manyRows(1_200), smooth);
+
+        assertThat(sandbox.mappings()).hasSize(1_200);
+        assertThat(sandbox.counts().mapped()).as("each row once").isEqualTo(1_200);
+        assertThat(sandbox.counts().throttled()).isZero();
+        try (Stream<Path> files = Files.list(receipts)) {
+            assertThat(files.filter(file -> file.toString().endsWith(".jsonl"))
+                            .flatMap(WriteIT::lines)
+                            .filter(line -> line.contains("accepted")))
+                    .hasSize(1_200);
+        }
+        long requests = sandbox.counts().requests();
+        write(manyRows(1_200), smooth);
+        assertThat(sandbox.counts().requests()).as("no row without a receipt").isEqualTo(requests);
+    }
+
+    private static Stream<String> lines(Path file) {
+        try {
+            return Files.readAllLines(file).stream();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Test
