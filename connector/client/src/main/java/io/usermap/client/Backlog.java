@@ -8,7 +8,9 @@ import java.util.Optional;
  * The rows that a sender has taken and that have no outcome yet, in the order in which they are to be sent.
  *
  * <p>Batch after batch: what is to be repeated of one goes before the rest of it, and before all of the next. A batch is
- * here until its last row is resolved. Not thread-safe.
+ * here until its last row and all rows taken before it are resolved, so batches leave in the order in which they came: with
+ * one left, that is the one taken last, even where its rows were answered before those of its predecessor. Not
+ * thread-safe.
  */
 final class Backlog {
 
@@ -88,14 +90,13 @@ final class Backlog {
 
     /** The rows of {@code part} have their outcome. */
     void resolved(Part part) {
-        Load load = part.load();
-        load.unresolved -= part.size();
-        if (load.unresolved == 0) {
-            loads.remove(load);
+        part.load().unresolved -= part.size();
+        while (!loads.isEmpty() && loads.getFirst().unresolved == 0) {
+            loads.removeFirst();
         }
     }
 
-    /** How many batches are not resolved. */
+    /** How many batches, the last ones taken, must be left alone: from the oldest that is not resolved on. */
     int batches() {
         return loads.size();
     }

@@ -106,6 +106,24 @@ class BatchSenderOverlapTest {
         }
     }
 
+    /** Or its buffer would be filled with other rows, and its late reply be logged for those. */
+    @Test
+    void aBatchWhoseLastReplyIsLateIsNotHandedBackBecauseTheNextOneIsResolved() throws Exception {
+        try (Sending sending = new Sending(new ScriptedLine(10, 4))) {
+            CountDownLatch resolved = new CountDownLatch(1);
+            sending.server.otherwise(byFirstRow(row -> row == 0 ? after(resolved, 200) : ScriptedServer.status(200)));
+            sending.onAccepted = row -> {
+                if (row == 19) {
+                    resolved.countDown();
+                }
+            };
+
+            assertThat(sending.take(Sending.batch(0, 10), 0)).isEqualTo(new UnderWay());
+            assertThat(sending.take(Sending.batch(10, 10), 10)).isEqualTo(new Resolved());
+            assertThat(sending.acceptedAttempt).hasSize(20);
+        }
+    }
+
     @Test
     void whatIsRepeatedOfTheFirstBatchGoesBeforeTheSecond() throws Exception {
         CountDownLatch second = new CountDownLatch(1);

@@ -10,6 +10,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentSkipListSet;
+import java.util.function.IntConsumer;
 
 /** A sender, its server and its log, put together for a test. */
 final class Sending implements AutoCloseable {
@@ -18,6 +19,7 @@ final class Sending implements AutoCloseable {
     final SendTally tally = new SendTally();
     final TreeMap<Integer, Integer> acceptedAttempt = new TreeMap<>();
     final Set<Integer> refused = new TreeSet<>();
+    IntConsumer onAccepted = row -> {};
     private final BatchSender sender;
 
     Sending(ScriptedLine line) {
@@ -75,6 +77,7 @@ final class Sending implements AutoCloseable {
                     if (acceptedAttempt.put(row, exchange.attempt()) != null) {
                         throw new AssertionError("row " + row + " was accepted twice");
                     }
+                    onAccepted.accept(row);
                 }
             }
 

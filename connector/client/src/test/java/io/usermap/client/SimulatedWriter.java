@@ -144,7 +144,9 @@ final class SimulatedWriter {
                 acknowledged += part.rows();
                 application.acknowledged(this, part.rows());
                 part.load().unresolved -= part.rows();
-                loads.removeIf(load -> load.unresolved == 0);
+                while (!loads.isEmpty() && loads.getFirst().unresolved == 0) {
+                    loads.removeFirst();
+                }
             } else {
                 long notBefore = outcome == Outcome.THROTTLED ? 0 : time.now() + VirtualTime.nanos(0.3);
                 putBack(new Part(part.load(), part.rows(), notBefore));
