@@ -253,13 +253,21 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     private void onEnd(String write) {
         running.remove(write);
         allowance.end(write);
+        sumUp(write);
         callers.keySet().removeIf(writer -> writer.write().equals(write));
         left.removeIf(writer -> writer.write().equals(write));
         outlived.keySet().removeIf(writer -> writer.write().equals(write));
+    }
+
+    /** Keeps one sum of the writers that have left; others, whose tasks are still being killed, will report once more. */
+    private void sumUp(String write) {
         WriteProgress known = progress.get(write);
         if (known != null) {
-            Tally sum = known.tallies.values().stream().reduce(Tally.NONE, Tally::plus);
-            known.tallies.clear();
+            Tally sum = known.tallies.entrySet().stream()
+                    .filter(tally -> !callers.containsKey(tally.getKey()))
+                    .map(Map.Entry::getValue)
+                    .reduce(Tally.NONE, Tally::plus);
+            known.tallies.keySet().retainAll(callers.keySet());
             known.tallies.put(new Writer(write, -1, -1), sum);
         }
     }

@@ -1,0 +1,93 @@
+package io.usermap.spark;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.usermap.client.Allowance.Outcome;
+import io.usermap.client.Allowance.Writer;
+import io.usermap.client.AllowanceAnswer.Grant;
+import io.usermap.client.AllowanceLog;
+import io.usermap.client.AllowanceRules;
+import io.usermap.client.AllowanceRules.Pacing;
+import io.usermap.client.Tally;
+import io.usermap.spark.AllowanceMessages.Report;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.spark.rpc.RpcAddress;
+import org.apache.spark.rpc.RpcCallContext;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** The coordinator's messages, without the network that carries them. */
+class AllowanceEndpointTest {
+    private static final AllowanceRules RULES = AllowanceRules.of(
+            50, 1, Duration.ofSeconds(30), Duration.ofSeconds(1), Duration.ofSeconds(30), Pacing.BURST);
+    private static final Writer QUICK = new Writer("write", 0, 1);
+    private static final Writer SLOW = new Writer("write", 1, 2);
+
+    @SuppressWarnings("NullAway") // it hands its RpcEnv out, and needs none for its messages
+    private final AllowanceEndpoint endpoint = new AllowanceEndpoint(null, "test", RULES, AllowanceLog.empty());
+
+    private static final class Replies implements RpcCallContext {
+        final List<Object> all = new ArrayList<>();
+
+        @Override
+        public void reply(Object response) {
+            all.add(response);
+        }
+
+        @Override
+        public void sendFailure(Throwable failure) {
+            all.add(failure);
+        }
+
+        @Override
+        public RpcAddress senderAddress() {
+            return new RpcAddress("executor", 1);
+        }
+    }
+
+    private Object say(Object[] message) {
+        Replies replies = new Replies();
+        endpoint.receiveAndReply(replies).apply(message);
+        return replies.all.isEmpty() ? "nothing" : replies.all.get(0);
+    }
+
+    private static Tally mapped(long mappings) {
+        return new Tally(mappings, 0, 0, 0, 1, 0, 0, 0, 0);
+    }
+
+    /** Asks, and reports what was granted as accepted. */
+    private void send(Writer writer, int mappings) {
+        Object[] answer = (Object[]) say(AllowanceMessages.ask("q" + writer.partition(), writer, mappings, List.of()));
+        Grant grant = (Grant) AllowanceMessages.answer(answer);
+        Report report = new Report(1, grant.permit(), Outcome.OK, Duration.ZERO, Duration.ZERO, mapped(mappings), "");
+        endpoint.receive().apply(AllowanceMessages.report(writer, List.of(report)));
+    }
+
+    private long accepted() {
+        long[] figures = (long[]) say(new Object[] {AllowanceMessages.PROGRESS, new String[] {"write"}});
+        return Tally.of(figures, 0).accepted();
+    }
+
+    @AfterEach
+    void stop() {
+        endpoint.onStop();
+    }
+
+    @Test
+    void whatAWriterDidCountsOnceAlsoIfItLeavesAfterTheEndOfItsWrite() {
+        send(QUICK, 10);
+        send(SLOW, 100);
+        say(AllowanceMessages.leave(QUICK, List.of(), mapped(10)));
+        assertThat(accepted()).isEqualTo(110);
+
+        say(new Object[] {AllowanceMessages.END, "write"});
+        assertThat(accepted()).isEqualTo(110);
+        // It was cancelled, and the reply to a request that was in flight is in its farewell.
+        say(AllowanceMessages.leave(SLOW, List.of(), mapped(150)));
+        assertThat(accepted()).isEqualTo(160);
+        say(new Object[] {AllowanceMessages.END, "write"});
+        assertThat(accepted()).isEqualTo(160);
+    }
+}
