@@ -52,6 +52,9 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
     /** Before a reason, in the counts. */
     static final String REJECTED = "rejected ";
 
+    /** Before the reason of rows that were left out on purpose, in the counts. */
+    static final String LEFT_OUT = "left out ";
+
     /** What a row of {@link #FOUND} is about. */
     static final class Kind {
         static final int MEMBER = 0;
@@ -222,6 +225,8 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
             for (Sighting row : rows) {
                 if (row.reason() == null && row.id() != null) {
                     users.computeIfAbsent(row.id(), id -> new ArrayList<>()).add(row);
+                } else if (RowReason.isLeftOut(String.valueOf(row.reason()))) {
+                    figures.count(LEFT_OUT + row.reason());
                 } else {
                     reject(row, String.valueOf(row.reason()));
                     if (row.id() != null) {

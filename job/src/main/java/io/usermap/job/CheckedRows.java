@@ -2,8 +2,10 @@ package io.usermap.job;
 
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.concat;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.lower;
+import static org.apache.spark.sql.functions.not;
 import static org.apache.spark.sql.functions.trim;
 import static org.apache.spark.sql.functions.udf;
 import static org.apache.spark.sql.functions.when;
@@ -11,72 +13,190 @@ import static org.apache.spark.sql.functions.when;
 import io.usermap.client.IdRules;
 import io.usermap.client.RejectReason;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.api.java.UDF2;
 import org.apache.spark.sql.api.java.UDF3;
-import org.apache.spark.sql.expressions.UserDefinedFunction;
 import org.apache.spark.sql.types.DataTypes;
+import org.jspecify.annotations.Nullable;
 
-/** The rows of a source in one form, whatever its shape, each with the reason why it cannot be right, if there is one. */
+/** The rows of a source in one form, whatever its shape, each with the reason why it takes no part, if there is one. */
 final class CheckedRows {
-    /** The reason of rows whose unmap column holds neither true nor false. */
-    static final String UNREADABLE_UNMAP = "unreadable_unmap";
+    private static final IdRules OF_A_PART = new IdRules(1);
+    /** So many ids are looked at for their case. */
+    private static final int SAMPLE = 2_000;
+
+    /** So few ids say nothing about how all are written. */
+    private static final int TELLING = 20;
+
+    private static final Pattern NUMBER = Pattern.compile("-?[0-9]+");
 
     private CheckedRows() {}
 
     /**
-     * {@code user_id, target, unmap, reason}, one row for each of the source's; nothing is read yet.
+     * {@code user_id, target, unmap, rank, reason}.
      *
-     * <p>{@code target} is the global user for pairs and the cluster for clusters; {@code reason} is null for a row that
-     * can be right.
+     * <p>{@code target} is the global user for pairs and changes, and the name of the cluster for clusters and edges;
+     * {@code rank} is the user's priority, smaller first, and null where none is configured; {@code reason} is null for a
+     * row that takes part. There is one row for each of the source's; of changes one for each user; of edges one for each
+     * user that an edge names, and one for each edge that does not count.
+     *
+     * <p>Nothing is read yet, except of edges: there it blocks for the rounds in which they are put together.
+     *
+     * @throws StoppedException if edges cannot be read to their end
      */
     static Dataset<Row> of(Dataset<Row> source, Shape shape, IdRules rules) {
-        Column user;
-        Column target;
+        Columns columns = new Columns(source.schema());
+        if (shape instanceof Shape.Pairs pairs) {
+            return pairs(
+                    pairs.feed().map(feed -> Changes.last(source, pairs, feed)).orElse(source), pairs, columns, rules);
+        }
+        if (shape instanceof Shape.Edges edges) {
+            return Source.toItsEnd(() -> Edges.checked(source, edges, rules));
+        }
+        return clusters(source, (Shape.Clusters) shape, columns, rules);
+    }
+
+    /**
+     * A word of warning where ids look as if the resolver had put them into lower case: the service tells cases apart, and
+     * would not know them. Identity graphs do that, so it is only looked at where ids have types.
+     *
+     * <p>Reads some {@value #SAMPLE} rows of the source. Addresses and hexadecimal ids are written in lower case anyway.
+     *
+     * @param checked as {@link #of} gives them
+     */
+    static Optional<String> casing(Dataset<Row> checked, Shape shape) {
+        if (!(shape instanceof Shape.Clusters clusters && clusters.types().isPresent())) {
+            return Optional.empty();
+        }
+        Row seen = Source.toItsEnd(() -> checked.filter(col("reason").isNull())
+                .limit(SAMPLE)
+                .selectExpr(
+                        "count_if(user_id RLIKE '[g-z]' AND NOT user_id LIKE '%@%')", "count_if(user_id RLIKE '[A-Z]')")
+                .first());
+        boolean suspicious = seen.getLong(0) >= TELLING && seen.getLong(1) == 0;
+        return suspicious
+                ? Optional.of(
+                        "none of " + Phrases.count(seen.getLong(0)) + " ids has a capital letter. Amplitude's ids are"
+                                + " case-sensitive: if the resolver puts them into lower case, join those of the original"
+                                + " table in 'source.sql'")
+                : Optional.empty();
+    }
+
+    private static Dataset<Row> pairs(Dataset<Row> source, Shape.Pairs pairs, Columns columns, IdRules rules) {
+        Column target = text(pairs.globalUserId());
         Column unmap = lit(false);
         Column unreadable = lit(false);
-        UserDefinedFunction problem;
-        if (shape instanceof Shape.Pairs pairs) {
-            user = text(pairs.userId());
-            target = text(pairs.globalUserId());
-            problem = udf(
-                    (UDF3<String, String, Boolean, String>)
-                            (id, global, asked) -> code(problemOfPair(rules, id, global, asked)),
-                    DataTypes.StringType);
-            if (pairs.unmap().isPresent()) {
-                Column word = lower(trim(text(pairs.unmap().get())));
-                unmap = coalesce(word.equalTo("true"), lit(false));
-                unreadable = coalesce(word.isin("true", "false", "").equalTo(false), lit(false));
-            }
-        } else {
-            Shape.Clusters clusters = (Shape.Clusters) shape;
-            user = text(clusters.id());
-            target = text(clusters.cluster());
-            problem = udf(
-                    (UDF3<String, String, Boolean, String>) (id, cluster, asked) ->
-                            code(cluster == null ? Optional.of(RejectReason.MISSING_ID) : rules.problemOfId(id)),
-                    DataTypes.StringType);
+        if (pairs.unmap().isPresent()) {
+            Column word = lower(trim(text(pairs.unmap().get())));
+            unmap = coalesce(word.equalTo("true"), lit(false));
+            unreadable = coalesce(not(word.isin("true", "false", "")), lit(false));
         }
-        return source.select(user.as("user_id"), target.as("target"), unmap.as("unmap"), unreadable.as("unreadable"))
+        Column reason = when(unreadable, RowReason.UNREADABLE_UNMAP.code());
+        if (pairs.feed().isPresent()) {
+            Column kind = col(Changes.KIND);
+            target = when(kind.notEqual(Changes.DELETED), target);
+            unmap = unmap.or(kind.equalTo(Changes.DELETED));
+            reason = when(kind.equalTo(Changes.UNKNOWN), RowReason.UNREADABLE_CHANGE.code())
+                    .when(kind.notEqual(Changes.DELETED).and(unreadable), RowReason.UNREADABLE_UNMAP.code());
+        }
+        reason = reason.when(Ranks.unreadable(pairs.priority(), columns), RowReason.UNREADABLE_PRIORITY.code());
+        Column problem = udf(
+                        (UDF3<String, String, Boolean, String>)
+                                (id, global, asked) -> code(problemOfPair(rules, id, global, asked)),
+                        DataTypes.StringType)
+                .apply(col("user_id"), col("target"), col("unmap"));
+        return source.select(
+                        text(pairs.userId()).as("user_id"),
+                        target.as("target"),
+                        unmap.as("unmap"),
+                        Ranks.of(pairs.priority(), columns).as("rank"),
+                        reason.as("known"))
                 .withColumn(
-                        "reason",
-                        when(col("unreadable"), lit(UNREADABLE_UNMAP))
-                                .otherwise(problem.apply(col("user_id"), col("target"), col("unmap"))))
-                .withColumn("rank", lit(null).cast("double"))
-                .drop("unreadable");
+                        "reason", when(col("known").isNotNull(), col("known")).otherwise(problem))
+                .drop("known");
+    }
+
+    private static Dataset<Row> clusters(Dataset<Row> source, Shape.Clusters clusters, Columns columns, IdRules rules) {
+        Column leftOut = clusters.types()
+                .map(types -> not(Ranks.isOneOf(types.column(), columns.type(types.column()), types.wanted())))
+                .orElse(lit(false));
+        Column reason = when(leftOut, RowReason.OTHER_ID_TYPE.code())
+                .when(Ranks.unreadable(clusters.priority(), columns), RowReason.UNREADABLE_PRIORITY.code());
+        Column problem = udf(
+                        (UDF2<String, String, String>)
+                                (id, cluster) -> code(problemOfCluster(cluster).or(() -> rules.problemOfId(id))),
+                        DataTypes.StringType)
+                .apply(col("user_id"), col("target"));
+        return source.select(
+                        id(clusters.id()).as("user_id"),
+                        text(clusters.cluster()).as("target"),
+                        lit(false).as("unmap"),
+                        Ranks.of(clusters.priority(), columns).as("rank"),
+                        coalesce(reason, problemOfParts(clusters.id())).as("known"))
+                .withColumn(
+                        "reason", when(col("known").isNotNull(), col("known")).otherwise(problem))
+                .drop("known");
     }
 
     private static Optional<RejectReason> problemOfPair(IdRules rules, String id, String global, boolean unmap) {
         return rules.problemOfRow(id, global, unmap).filter(reason -> reason != RejectReason.SELF_MAP);
     }
 
+    /** A cluster may have any name but one that stands for no cluster: it would make strangers one person. */
+    private static Optional<RejectReason> problemOfCluster(@Nullable String cluster) {
+        if (cluster == null) {
+            return Optional.of(RejectReason.MISSING_ID);
+        }
+        String name = cluster.strip();
+        return name.isEmpty() ? Optional.of(RejectReason.EMPTY) : placeholder(name);
+    }
+
+    /** Numbers such as 0 are placeholders for users, and names of clusters and records like any other. */
+    private static Optional<RejectReason> placeholder(String text) {
+        return !NUMBER.matcher(text).matches() && IdRules.isPlaceholder(text)
+                ? Optional.of(RejectReason.PLACEHOLDER)
+                : Optional.empty();
+    }
+
+    /** The reason why the parts of a joined id make none, which the whole does not show; null if they do. */
+    static Column problemOfParts(Shape.Id id) {
+        return id.source()
+                .map(source -> udf(
+                                (UDF2<String, String, String>) (before, after) ->
+                                        code(problemOfPart(before).or(() -> problemOfPart(after))),
+                                DataTypes.StringType)
+                        .apply(text(source), text(id.column())))
+                .orElse(lit(null).cast(DataTypes.StringType));
+    }
+
+    private static Optional<RejectReason> problemOfPart(@Nullable String part) {
+        return OF_A_PART
+                .problemOfId(part)
+                .flatMap(reason ->
+                        reason == RejectReason.PLACEHOLDER && part != null ? placeholder(part) : Optional.of(reason));
+    }
+
     @SuppressWarnings("NullAway") // Spark's word for "no reason" is null
-    private static String code(Optional<RejectReason> reason) {
+    static String code(Optional<RejectReason> reason) {
         return reason.map(RejectReason::code).orElse(null);
     }
 
-    private static Column text(String column) {
-        return col("`" + column.replace("`", "``") + "`").cast(DataTypes.StringType);
+    /** The id as text: the column, or source and column joined. */
+    static Column id(Shape.Id id) {
+        return id.source()
+                .map(source -> concat(text(source), lit("-"), text(id.column())))
+                .orElseGet(() -> text(id.column()));
+    }
+
+    static Column text(String column) {
+        return col(quoted(column)).cast(DataTypes.StringType);
+    }
+
+    /** The name of a column as SQL takes it, whatever is in it. */
+    static String quoted(String column) {
+        return "`" + column.replace("`", "``") + "`";
     }
 }

@@ -9,6 +9,7 @@ import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigUtil;
 import com.typesafe.config.ConfigValue;
 import io.usermap.client.InvalidSettingsException;
+import io.usermap.client.ValueType;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -26,7 +27,25 @@ import java.util.TreeMap;
 final class ConfigText {
     private static final ObjectMapper JSON = new ObjectMapper();
 
+    /** A list of words: a JSON array of strings, which is what HOCON's lists become, or one word alone. */
+    static final ValueType<List<String>> LIST = new ValueType<>("list", ConfigText::list);
+
     private ConfigText() {}
+
+    private static List<String> list(String text) {
+        List<String> words;
+        try {
+            words = text.strip().startsWith("[")
+                    ? List.of(JSON.readValue(text, String[].class))
+                    : List.of(text.strip());
+        } catch (JsonProcessingException | NullPointerException e) {
+            throw new IllegalArgumentException("is not a list. Write [\"one\", \"other\"].", e);
+        }
+        if (words.isEmpty() || words.stream().anyMatch(String::isBlank)) {
+            throw new IllegalArgumentException("names nothing. Write [\"one\", \"other\"].");
+        }
+        return words;
+    }
 
     /**
      * Reads files and settings into one flat map from key to text; lists become JSON.

@@ -87,13 +87,14 @@ final class Configuration {
         long sources = Stream.of(Keys.SOURCE_PATH, Keys.SOURCE_TABLE, Keys.SOURCE_QUERY)
                 .filter(key -> optional(key).isPresent())
                 .count();
-        if (needs.contains(Need.SOURCE) && sources == 0) {
+        if (needs.contains(Need.SOURCE) && sources == 0 && !isNamedByOptions()) {
             problems.add("Cannot read a source: none is set. Set 'source.path', 'source.table' or 'source.query'.");
         }
         if (sources > 1) {
             problems.add("Cannot read a source: " + sources + " of 'source.path', 'source.table' and 'source.query' are"
                     + " set. Keep one.");
         }
+        checkSource(problems);
         if (!usesSandbox()) {
             missing(
                     needs.contains(Need.API_KEY)
@@ -110,6 +111,34 @@ final class Configuration {
         }
         if (problems.isEmpty()) {
             checkTarget(problems);
+        }
+    }
+
+    /** Whether the source is what the options of its format say, as with a database. */
+    private boolean isNamedByOptions() {
+        return optional(Keys.SOURCE_FORMAT).isPresent() && !sourceOptions().isEmpty();
+    }
+
+    private void checkSource(List<String> problems) {
+        if (SourceFormat.isJdbc(optional(Keys.SOURCE_FORMAT))) {
+            if (optional(Keys.SOURCE_PATH).isPresent()) {
+                problems.add("Cannot read a database at 'source.path'. Set 'source.options.url', and 'source.table' or"
+                        + " 'source.query' to what is read from it.");
+            }
+            if (sourceOptions().keySet().stream().noneMatch("url"::equalsIgnoreCase)) {
+                problems.add("Cannot read a database: it has no address. Set 'source.options.url', for example"
+                        + " jdbc:postgresql://host/database.");
+            }
+        }
+        if (optional(Keys.PRIORITY).isPresent()
+                && optional(Keys.PRIORITY_COLUMN).isPresent()) {
+            problems.add("Cannot elect by two priorities: 'election.priority' and 'election.priority-column' are set."
+                    + " Keep one.");
+        }
+        if (optional(Keys.SOURCE_SHAPE).equals(Optional.of(Keys.ShapeName.CHANGES))
+                && settings.optional(Keys.MODE).equals(Optional.of(Keys.Mode.MIRROR))) {
+            problems.add("Cannot plan changes with 'plan.mode' = mirror: users that did not change are not in the"
+                    + " source, and mirror would unmap them. Set it to upsert, or read the table itself.");
         }
     }
 

@@ -25,7 +25,11 @@ final class Keys {
         /** Each row maps one user to one global user. */
         PAIRS,
         /** Each row puts one user into one cluster. */
-        CLUSTERS
+        CLUSTERS,
+        /** Each row says that two users are one person. */
+        EDGES,
+        /** Each row is a change of a table of pairs. */
+        CHANGES
     }
 
     /** What happens to users that the source no longer names. */
@@ -78,6 +82,26 @@ final class Keys {
             Setting.optional("source.unmap-column", ValueType.TEXT, "Boolean column that asks for an unmap.");
     static final Setting<String> CLUSTER_COLUMN =
             Setting.optional("source.cluster-column", ValueType.TEXT, "Column with the cluster.");
+    static final Setting<String> ID_TYPE_COLUMN = Setting.optional(
+            "source.id-type-column", ValueType.TEXT, "Column that says what kind of id, or of which source, an id is.");
+    static final Setting<List<String>> ID_TYPES = Setting.optional(
+            "source.id-types", ConfigText.LIST, "Types that are user ids of the service; `user_id` when unset.");
+    static final Setting<String> LEFT_ID_COLUMN =
+            Setting.optional("source.left-id-column", ValueType.TEXT, "Column with one user of an edge.");
+    static final Setting<String> RIGHT_ID_COLUMN =
+            Setting.optional("source.right-id-column", ValueType.TEXT, "Column with the other user of an edge.");
+    static final Setting<String> SCORE_COLUMN =
+            Setting.optional("source.score-column", ValueType.TEXT, "Column that says how sure an edge is.");
+    static final Setting<Double> MIN_SCORE = Setting.optional(
+            "source.min-score",
+            ValueType.number(-1_000_000_000, 1_000_000_000),
+            "Least score with which an edge counts; needed where edges have scores.");
+    static final Setting<String> CHANGE_TYPE_COLUMN = Setting.optional(
+            "source.change-type-column", ValueType.TEXT, "Column with the kind of change; `_change_type` when unset.");
+    static final Setting<Long> START_VERSION = Setting.optional(
+            "source.start-version",
+            new ValueType<>("integer", Keys::version),
+            "Where to begin in a change feed: Delta's first version, or Iceberg's snapshot before the first.");
 
     static final Setting<String> ENDPOINT = Setting.optional(
             "target.endpoint",
@@ -181,6 +205,15 @@ final class Keys {
             "0.01",
             "Share of the source's rows above which rejected rows make the exit code 3.");
 
+    static final Setting<List<String>> PRIORITY = Setting.optional(
+            "election.priority",
+            ConfigText.LIST,
+            "Types or sources of ids, those first that shall stand for a cluster; others come last.");
+    static final Setting<String> PRIORITY_COLUMN = Setting.optional(
+            "election.priority-column",
+            ValueType.TEXT,
+            "Column of numbers, dates or timestamps; the user with the smallest stands for its cluster.");
+
     static final Setting<Integer> MIN_SOURCE_ROWS = Setting.of(
             "guards.min-source-rows",
             ValueType.wholeNumber(0, Integer.MAX_VALUE),
@@ -230,6 +263,14 @@ final class Keys {
             GLOBAL_ID_COLUMN,
             UNMAP_COLUMN,
             CLUSTER_COLUMN,
+            ID_TYPE_COLUMN,
+            ID_TYPES,
+            LEFT_ID_COLUMN,
+            RIGHT_ID_COLUMN,
+            SCORE_COLUMN,
+            MIN_SCORE,
+            CHANGE_TYPE_COLUMN,
+            START_VERSION,
             ENDPOINT,
             LOOKUP_ENDPOINT,
             REGION,
@@ -258,6 +299,8 @@ final class Keys {
             MAX_WRITES,
             MAX_DURATION,
             MAX_REJECTED_SHARE,
+            PRIORITY,
+            PRIORITY_COLUMN,
             MIN_SOURCE_ROWS,
             MAX_SHRINK,
             MAX_UNMAP_SHARE,
@@ -273,19 +316,7 @@ final class Keys {
     static final List<String> FREE = List.of("source.options.", "spark.");
 
     /** Documented keys of features that this version does not have. */
-    static final Set<String> LATER = Set.of(
-            "source.id-type-column",
-            "source.id-types",
-            "source.left-id-column",
-            "source.right-id-column",
-            "source.score-column",
-            "source.min-score",
-            "source.change-type-column",
-            "source.start-version",
-            "election.priority",
-            "election.priority-column",
-            "verify.sample",
-            "verify.max-drift-share");
+    static final Set<String> LATER = Set.of("verify.sample", "verify.max-drift-share");
 
     /** The data source's option for each key that only hands its value on. */
     static final Map<Setting<?>, String> HANDED_ON = Map.ofEntries(
@@ -307,6 +338,14 @@ final class Keys {
             Map.entry(LOOKUP_ENCODING, "lookupEncoding"),
             Map.entry(LOOKUPS_PER_SECOND, "lookupsPerSecond"),
             Map.entry(LOOKUP_CONCURRENCY, "lookupConcurrency"));
+
+    private static long version(String text) {
+        try {
+            return Long.parseLong(text.strip());
+        } catch (NumberFormatException e) {
+            throw new IllegalArgumentException("is not a whole number. Use a version or the id of a snapshot.", e);
+        }
+    }
 
     private Keys() {}
 }

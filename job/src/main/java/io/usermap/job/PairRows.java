@@ -2,7 +2,6 @@ package io.usermap.job;
 
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
-import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.max;
 import static org.apache.spark.sql.functions.min;
@@ -10,6 +9,8 @@ import static org.apache.spark.sql.functions.struct;
 import static org.apache.spark.sql.functions.when;
 
 import io.usermap.client.RejectReason;
+import java.util.Map;
+import java.util.TreeMap;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -38,18 +39,23 @@ final class PairRows implements AutoCloseable {
      * Reads the rows; blocks for one pass over them.
      *
      * @param pairs as {@link CheckedRows} gives them
-     * @throws StoppedException if an unmap column holds other words than true and false
+     * @throws StoppedException if a column holds words that must not be guessed at
      */
     static PairRows of(Dataset<Row> pairs) {
         Dataset<Row> checked = pairs.persist();
-        Column unreadable = when(col("reason").equalTo(CheckedRows.UNREADABLE_UNMAP), 1);
-        Row counts = checked.agg(count(lit(1)), count(unreadable)).first();
-        if (counts.getLong(1) > 0) {
+        Map<String, Long> byReason = new TreeMap<>();
+        checked.groupBy(coalesce(col("reason"), lit("")))
+                .count()
+                .collectAsList()
+                .forEach(group -> byReason.put(group.getString(0), group.getLong(1)));
+        long rows = byReason.values().stream().mapToLong(Long::longValue).sum();
+        try {
+            RowReason.requireReadable(rows, byReason);
+        } catch (StoppedException e) {
             checked.unpersist();
-            throw StoppedException.failed("Cannot read the unmap column: " + counts.getLong(1)
-                    + " rows hold neither true nor false. Mend them in 'source.sql'.");
+            throw e;
         }
-        return new PairRows(checked, perUser(checked).persist(), counts.getLong(0));
+        return new PairRows(checked, perUser(checked).persist(), rows);
     }
 
     /** One row per user: what its rows want at least and at most; they differ where rows contradict each other. */

@@ -83,6 +83,7 @@ final class Phrases {
                 .filter(reason -> reason.code().equals(code))
                 .map(RejectReason::sentence)
                 .findFirst()
+                .or(() -> RowReason.of(code).map(RowReason::sentence))
                 .orElse(code);
     }
 }

@@ -91,16 +91,8 @@ final class Planner implements AutoCloseable {
      *     and false
      */
     static Planner of(Dataset<Row> checked, Shape shape, State state, State.Version version, Mode mode) {
-        try {
-            return new Making(checked.sparkSession(), state, version, mode, Limits.USUAL).planner(checked, shape);
-        } catch (StoppedException e) {
-            throw e;
-        } catch (Exception e) { // Spark throws checked exceptions that its methods do not declare
-            throw StoppedException.failed(
-                    "Cannot read the source to its end: " + Source.firstLine(rootOf(e))
-                            + " Nothing was planned; --stacktrace tells more.",
-                    e);
-        }
+        return Source.toItsEnd(
+                () -> new Making(checked.sparkSession(), state, version, mode, Limits.USUAL).planner(checked, shape));
     }
 
     /** The steps of a plan. */
@@ -125,6 +117,7 @@ final class Planner implements AutoCloseable {
                     partitions);
             // The figures are complete once the shuffle is written, which this waits for.
             byCluster.foreachPartition(rows -> {});
+            RowReason.requireReadable(seen.rows(), seen.counts(Census.LEFT_OUT));
             boolean tell = seen.absent().size() == seen.count(Census.ABSENT);
             HashMap<UTF8String, List<UTF8String>> told = tell ? followers(seen) : new HashMap<>();
             small.ifPresent(users -> told.putAll(state.followers(version, members(byCluster), users)));
@@ -325,17 +318,14 @@ final class Planner implements AutoCloseable {
         return seen.counts(Census.REJECTED);
     }
 
+    /** Rows that were left out on purpose, by reason: ids of other types, edges below the threshold. */
+    Map<String, Long> leftOutByReason() {
+        return seen.counts(Census.LEFT_OUT);
+    }
+
     /** Users whose id differs from another one's only by case or blanks. */
     long suspicious() {
         return seen.count(Census.SUSPICIOUS);
-    }
-
-    private static Throwable rootOf(Throwable e) {
-        Throwable root = e;
-        while (root.getCause() != null && root.getCause() != root) {
-            root = root.getCause();
-        }
-        return root;
     }
 
     @Override

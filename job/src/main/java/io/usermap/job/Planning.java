@@ -50,10 +50,13 @@ final class Planning {
         Dataset<Row> source = Source.load(spark, configuration);
         Shape shape = Shape.of(source.schema(), configuration);
         console.event("source: " + shape.inWords());
+        console.event("source: " + shape.howToOverride());
         State state = ledger.state(spark);
         State.Version version = state.current();
         Dataset<Row> checked = CheckedRows.of(source, shape, configuration.idRules());
+        CheckedRows.casing(checked, shape).ifPresent(warning -> console.event("source: " + warning));
         try (Planner planner = Planner.of(checked, shape, state, version, configuration.value(Keys.MODE))) {
+            tellLeftOut(planner);
             requireNoConflicts(planner);
             boolean cut = write(run, planner, budget);
             Plan.Changes all = changes(planner);
@@ -70,7 +73,8 @@ final class Planning {
                     version.version(),
                     new Plan.Counts(
                             planner.rows(),
-                            version.sourceRows(),
+                            // A feed is as long as there were changes.
+                            shape.isWhole() ? version.sourceRows() : 0,
                             version.acknowledged(),
                             planner.users("unchanged"),
                             changes.map(),
@@ -193,6 +197,12 @@ final class Planning {
                     throw StoppedException.failed("Cannot plan: '" + key + "' is true, so a source that is read in half"
                             + " would look like one that has shrunk. Set it to false for this session.");
                 });
+    }
+
+    private void tellLeftOut(Planner planner) {
+        if (!planner.leftOutByReason().isEmpty()) {
+            console.event("source: left out " + Phrases.reasons(planner.leftOutByReason()));
+        }
     }
 
     private void requireNoConflicts(Planner planner) {

@@ -1,14 +1,7 @@
 package io.usermap.job;
 
-import io.usermap.job.Keys.ShapeName;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
-import org.apache.spark.sql.types.DataType;
-import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.DecimalType;
-import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /**
@@ -24,162 +17,160 @@ sealed interface Shape {
      * @param userId column of the user
      * @param globalUserId column of the global user
      * @param unmap boolean column that asks for an unmap, if there is one
+     * @param feed what makes the rows changes of such a table rather than the table itself
+     * @param priority who comes first where an election is needed
      */
-    record Pairs(String userId, String globalUserId, Optional<String> unmap) implements Shape {}
+    record Pairs(
+            String userId,
+            String globalUserId,
+            Optional<String> unmap,
+            Optional<Feed> feed,
+            Optional<Priority> priority)
+            implements Shape {
+
+        Pairs(String userId, String globalUserId, Optional<String> unmap) {
+            this(userId, globalUserId, unmap, Optional.empty(), Optional.empty());
+        }
+    }
 
     /**
      * Each row puts one user into one cluster; all users of a cluster are one person.
      *
      * @param cluster column of the cluster
-     * @param id column of the user
+     * @param id the user
+     * @param types which rows hold users at all
+     * @param priority who comes first in the election
      */
-    record Clusters(String cluster, String id) implements Shape {}
+    record Clusters(String cluster, Id id, Optional<Types> types, Optional<Priority> priority) implements Shape {
 
-    /** Columns in which resolvers leave the cluster: Splink, generic, GraphFrames, Zingg. */
-    List<String> CLUSTER_NAMES = List.of("cluster_id", "cluster", "component", "z_cluster", "zingg_id");
+        Clusters(String cluster, String id) {
+            this(cluster, new Id(Optional.empty(), id), Optional.empty(), Optional.empty());
+        }
+    }
 
-    /** Columns in which resolvers leave the id: Splink, GraphFrames, and what a query would name. */
-    List<String> ID_NAMES = List.of("unique_id", "id", "user_id");
+    /**
+     * Each row says that two users are one person; a cluster is whatever hangs together.
+     *
+     * @param left one of the users
+     * @param right the other
+     * @param score how sure it is, and how sure it must be
+     * @param sources the order of sources in the election, first first; empty if there is none
+     */
+    record Edges(Id left, Id right, Optional<Score> score, List<String> sources) implements Shape {}
+
+    /**
+     * An id: one column, or {@code source-id} where ids are unique within their source only.
+     *
+     * @param source column that goes before the id
+     * @param column column of the id itself
+     */
+    record Id(Optional<String> source, String column) {
+
+        String inWords() {
+            return source.map(name -> name + "-").orElse("") + column;
+        }
+    }
+
+    /**
+     * What makes rows changes: the last state of each user counts, a delete unmaps.
+     *
+     * @param changeType column with the kind of change
+     * @param version column that orders them
+     */
+    record Feed(String changeType, String version) {}
+
+    /**
+     * Rows whose type is none of these hold something else than a user id of the service.
+     *
+     * @param column column of the type
+     * @param wanted types that are user ids, without regard to case
+     */
+    record Types(String column, List<String> wanted) {}
+
+    /**
+     * An edge counts if its score is at least this.
+     *
+     * @param column column of the score
+     * @param least the threshold, included
+     */
+    record Score(String column, double least) {}
+
+    /**
+     * Who comes first in an election.
+     *
+     * @param column what it is told from
+     * @param order its words, first first, without regard to case; empty for the column's own order, smallest first
+     */
+    record Priority(String column, List<String> order) {
+
+        String inWords() {
+            return order.isEmpty() ? "smallest " + column + " first" : String.join(" before ", order) + " by " + column;
+        }
+    }
 
     /**
      * The shape of a source.
      *
-     * @throws StoppedException if no shape or several fit, listing the candidates, or if a column is missing or its type
-     *     cannot be an id
+     * @throws StoppedException if no shape or several fit, listing the candidates, if a column is missing or its type
+     *     does not serve, or if the configuration asks for what the shape does not have
      */
     static Shape of(StructType schema, Configuration configuration) {
-        Columns columns = new Columns(schema);
-        Optional<String> cluster = configuration.optional(Keys.CLUSTER_COLUMN);
-        Optional<String> global = configuration.optional(Keys.GLOBAL_ID_COLUMN);
-        Optional<ShapeName> named = configuration.optional(Keys.SOURCE_SHAPE);
-        boolean pairs = named.map(ShapeName.PAIRS::equals)
-                .orElse(global.isPresent() || (columns.has("user_id") && columns.has("global_user_id")));
-        boolean clusters = named.map(ShapeName.CLUSTERS::equals)
-                .orElse(cluster.isPresent() || !columns.among(CLUSTER_NAMES).isEmpty());
-        // What is configured decides; names are only guessed from.
-        if (named.isEmpty() && global.isPresent() != cluster.isPresent()) {
-            pairs = global.isPresent();
-            clusters = cluster.isPresent();
-        }
-        if (pairs && clusters) {
-            throw StoppedException.failed(
-                    "Cannot tell the source's shape: its columns fit pairs (user_id, global_user_id)"
-                            + " and clusters (" + String.join(", ", columns.among(CLUSTER_NAMES))
-                            + "). Set 'source.shape' to pairs or clusters.");
-        }
-        if (pairs) {
-            return pairs(columns, configuration);
-        }
-        if (clusters) {
-            return new Clusters(
-                    columns.id(cluster, Keys.CLUSTER_COLUMN.key(), "cluster", CLUSTER_NAMES),
-                    columns.id(configuration.optional(Keys.ID_COLUMN), Keys.ID_COLUMN.key(), "user id", ID_NAMES));
-        }
-        throw StoppedException.failed("Cannot recognise the source's columns: " + columns.all()
-                + " are neither pairs (user_id, global_user_id) nor clusters (a cluster and an id). Set 'source.shape' and"
-                + " the columns, 'source.cluster-column' and 'source.id-column' for clusters.");
+        return new Recognition(new Columns(schema), configuration).shape();
     }
 
-    private static Shape pairs(Columns columns, Configuration configuration) {
-        Optional<String> unmap = configuration
-                .optional(Keys.UNMAP_COLUMN)
-                .map(name -> columns.named(name, Keys.UNMAP_COLUMN.key()))
-                .or(() -> columns.among(List.of("unmap")).stream().findFirst());
-        unmap.ifPresent(columns::requireBoolean);
-        return new Pairs(
-                columns.id(configuration.optional(Keys.ID_COLUMN), Keys.ID_COLUMN.key(), "user id", List.of("user_id")),
-                columns.id(
-                        configuration.optional(Keys.GLOBAL_ID_COLUMN),
-                        Keys.GLOBAL_ID_COLUMN.key(),
-                        "global user id",
-                        List.of("global_user_id")),
-                unmap);
+    /** Whether the source says all there is; changes say only what became different. */
+    default boolean isWhole() {
+        return !(this instanceof Pairs pairs && pairs.feed().isPresent());
     }
 
-    /**
-     * The columns that a source has.
-     *
-     * @param schema names and types
-     */
-    record Columns(StructType schema) {
-
-        private boolean has(String name) {
-            return !among(List.of(name)).isEmpty();
-        }
-
-        private List<String> among(List<String> names) {
-            return Arrays.stream(schema.fieldNames())
-                    .filter(field -> names.contains(field.toLowerCase(Locale.ROOT)))
-                    .toList();
-        }
-
-        private String all() {
-            return schema.fieldNames().length == 0 ? "none" : String.join(", ", schema.fieldNames());
-        }
-
-        private String id(Optional<String> configured, String key, String meaning, List<String> names) {
-            if (configured.isPresent()) {
-                return requireId(named(configured.get(), key));
-            }
-            List<String> found = among(names);
-            if (found.isEmpty()) {
-                throw StoppedException.failed("Cannot find the source's column of the " + meaning + " among " + all()
-                        + ". Set '" + key + "'.");
-            }
-            if (found.size() > 1) {
-                throw StoppedException.failed("Cannot tell the source's column of the " + meaning + ": "
-                        + String.join(" and ", found) + " could be it. Set '" + key + "'.");
-            }
-            return requireId(found.get(0));
-        }
-
-        private String named(String name, String key) {
-            List<String> found = Arrays.stream(schema.fieldNames())
-                    .filter(name::equalsIgnoreCase)
-                    .toList();
-            if (found.size() == 1) {
-                return found.get(0);
-            }
-            throw StoppedException.failed("Cannot use column '" + name + "': the source has "
-                    + (found.isEmpty() ? all() : found.size() + " of that name") + ". Set '" + key + "'.");
-        }
-
-        private String requireId(String column) {
-            DataType type = type(column);
-            boolean whole = List.of(DataTypes.LongType, DataTypes.IntegerType, DataTypes.ShortType, DataTypes.ByteType)
-                            .contains(type)
-                    || (type instanceof DecimalType decimal && decimal.scale() == 0);
-            if (!type.equals(DataTypes.StringType) && !whole) {
-                throw StoppedException.failed("Cannot use column '" + column + "' as an id: its type is "
-                        + type.simpleString() + ", whose text is not one id. Cast it to string in 'source.sql'.");
-            }
-            return column;
-        }
-
-        private void requireBoolean(String column) {
-            DataType type = type(column);
-            if (!type.equals(DataTypes.BooleanType) && !type.equals(DataTypes.StringType)) {
-                throw StoppedException.failed("Cannot use column '" + column + "' as unmap: its type is "
-                        + type.simpleString() + ". Make it boolean in 'source.sql'.");
-            }
-        }
-
-        private DataType type(String column) {
-            return Arrays.stream(schema.fields())
-                    .filter(field -> field.name().equals(column))
-                    .map(StructField::dataType)
-                    .findFirst()
-                    .orElseThrow();
-        }
-    }
-
-    /** The guess in words, for the screen. */
+    /** The guess in words, for the screen: {@code clusters: unique_id by cluster_id}. */
     default String inWords() {
         if (this instanceof Pairs pairs) {
-            return "pairs: " + pairs.userId() + " maps to " + pairs.globalUserId()
-                    + pairs.unmap().map(column -> ", " + column + " unmaps").orElse("");
+            return (pairs.feed().isPresent() ? "changes: " : "pairs: ")
+                    + pairs.userId()
+                    + " maps to "
+                    + pairs.globalUserId()
+                    + pairs.unmap().map(column -> ", " + column + " unmaps").orElse("")
+                    + pairs.feed()
+                            .map(feed -> ", the last by " + feed.version() + " counts, a delete unmaps")
+                            .orElse("")
+                    + pairs.priority().map(first -> ", " + first.inWords()).orElse("");
+        }
+        if (this instanceof Edges edges) {
+            return "edges: " + edges.left().inWords() + " with " + edges.right().inWords()
+                    + edges.score()
+                            .map(score -> ", " + score.column() + " at least " + score.least())
+                            .orElse("")
+                    + (edges.sources().isEmpty() ? "" : ", " + String.join(" before ", edges.sources()));
         }
         Clusters clusters = (Clusters) this;
-        return "clusters: " + clusters.id() + " by " + clusters.cluster();
+        return "clusters: " + clusters.id().inWords() + " by " + clusters.cluster()
+                + clusters.types()
+                        .map(types -> ", where " + types.column() + " is " + String.join(" or ", types.wanted()))
+                        .orElse("")
+                + clusters.priority().map(first -> ", " + first.inWords()).orElse("");
+    }
+
+    /** How to say that the guess is wrong, for the screen. */
+    default String howToOverride() {
+        if (this instanceof Pairs pairs) {
+            return "not so? 'source.shape', 'source.id-column', 'source.global-id-column', 'source.unmap-column'"
+                    + (pairs.feed().isPresent() ? ", 'source.change-type-column'" : "") + " say otherwise";
+        }
+        if (this instanceof Edges edges) {
+            return "not so? 'source.shape', 'source.left-id-column', 'source.right-id-column', 'source.score-column'"
+                    + " say otherwise" + joined(edges.left(), "left-id-column");
+        }
+        Clusters clusters = (Clusters) this;
+        return "not so? 'source.shape', 'source.cluster-column', 'source.id-column'"
+                + (clusters.types().isPresent() ? ", 'source.id-type-column', 'source.id-types'" : "")
+                + " say otherwise" + joined(clusters.id(), "id-column");
+    }
+
+    private static String joined(Id id, String key) {
+        return id.source()
+                .map(source -> "; '" + id.column() + "' alone may be two people in two of '" + source
+                        + "', so both are joined with '-': 'source." + key + "' = " + id.column() + " takes it alone")
+                .orElse("");
     }
 }

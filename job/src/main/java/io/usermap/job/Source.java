@@ -2,10 +2,10 @@ package io.usermap.job;
 
 import java.io.IOException;
 import java.util.HashMap;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -14,9 +14,8 @@ import org.apache.spark.sql.SparkSession;
 /**
  * What the configuration names as the source, as a frame; nothing is read before the frame is used.
  *
- * <p>CSV comes with a header, may hold line breaks inside quotes, and every column is text, so that ids keep their leading
- * zeros. Rows of CSV and JSON that do not parse end the run rather than turn into nulls. {@code source.options} overrides
- * all of this.
+ * <p>{@link SourceFormat} tells how each format is read; {@code source.options} overrides it. Options may hold a password
+ * of a database: none of them is ever part of a message.
  */
 final class Source {
     private static final String VIEW = "source";
@@ -29,70 +28,99 @@ final class Source {
      * @throws StoppedException if the source is not there, or Spark cannot make sense of it
      */
     static Dataset<Row> load(SparkSession spark, Configuration configuration) {
-        Dataset<Row> loaded;
-        Optional<String> path = configuration.optional(Keys.SOURCE_PATH);
-        if (path.isPresent()) {
-            loaded = read(spark, configuration, path.get());
-        } else if (configuration.optional(Keys.SOURCE_TABLE).isPresent()) {
-            String table = configuration.optional(Keys.SOURCE_TABLE).get();
-            loaded = analysed("read the table " + table + " ('source.table')", () -> spark.table(table));
-        } else {
-            loaded = analysed(
-                    "run 'source.query'",
-                    () -> spark.sql(configuration
-                            .optional(Keys.SOURCE_QUERY)
-                            .orElseThrow(() -> new IllegalStateException("no source was checked for"))));
-        }
+        Dataset<Row> loaded = loaded(spark, configuration);
         return configuration
                 .optional(Keys.SOURCE_SQL)
                 .map(sql -> query(spark, loaded, sql))
                 .orElse(loaded);
     }
 
-    private static Dataset<Row> read(SparkSession spark, Configuration configuration, String path) {
-        requireThere(spark, path);
-        String format = configuration.optional(Keys.SOURCE_FORMAT).orElseGet(() -> formatOf(path));
-        Map<String, String> options = new HashMap<>();
-        switch (format.toLowerCase(Locale.ROOT)) {
-            case "csv" -> {
-                options.put("header", "true");
-                options.put("multiLine", "true");
-                options.put("escape", "\"");
-                options.put("mode", "FAILFAST");
-            }
-            case "json" -> options.put("mode", "FAILFAST");
-            default -> {}
+    private static Dataset<Row> loaded(SparkSession spark, Configuration configuration) {
+        Optional<String> format = configuration.optional(Keys.SOURCE_FORMAT);
+        Optional<String> path = configuration.optional(Keys.SOURCE_PATH);
+        if (path.isPresent()) {
+            return read(spark, configuration, path.get());
         }
-        options.putAll(configuration.sourceOptions());
+        if (SourceFormat.isJdbc(format)) {
+            return database(spark, configuration);
+        }
+        Optional<String> table = configuration.optional(Keys.SOURCE_TABLE);
+        if (table.isPresent()) {
+            return analysed(
+                    "read the table " + table.get() + " ('source.table')",
+                    () -> spark.read()
+                            .options(changes(configuration, table.get().endsWith(".changes") ? "iceberg" : "delta"))
+                            .options(configuration.sourceOptions())
+                            .table(table.get()));
+        }
+        Optional<String> query = configuration.optional(Keys.SOURCE_QUERY);
+        if (query.isPresent()) {
+            return analysed("run 'source.query'", () -> spark.sql(query.get()));
+        }
+        String named = format.orElseThrow(() -> new IllegalStateException("no source was checked for"));
         return analysed(
-                "read the source " + path + " as " + format,
-                () -> spark.read().format(format).options(options).load(path));
+                "read the source as " + named,
+                () -> spark.read()
+                        .format(named)
+                        .options(configuration.sourceOptions())
+                        .load());
     }
 
-    private static void requireThere(SparkSession spark, String path) {
+    private static Dataset<Row> read(SparkSession spark, Configuration configuration, String path) {
+        Optional<String> named = configuration.optional(Keys.SOURCE_FORMAT);
+        boolean inCatalog =
+                named.filter(format -> SourceFormat.isNamedTable(format, path)).isPresent();
+        String format = inCatalog ? named.orElseThrow() : formatAt(spark, path, named);
+        Map<String, String> options = new HashMap<>(SourceFormat.options(format));
+        Map<String, String> changes = changes(configuration, format);
+        options.putAll(changes);
+        options.putAll(configuration.sourceOptions());
+        String table = format.equalsIgnoreCase("iceberg") && !changes.isEmpty()
+                ? path + (inCatalog ? ".changes" : "#changes")
+                : path;
+        return analysed(
+                "read the source " + path + " as " + format,
+                () -> spark.read().format(format).options(options).load(table));
+    }
+
+    private static Map<String, String> changes(Configuration configuration, String format) {
+        return configuration
+                .optional(Keys.START_VERSION)
+                .map(version -> SourceFormat.changesFrom(format, version))
+                .orElse(Map.of());
+    }
+
+    private static Dataset<Row> database(SparkSession spark, Configuration configuration) {
+        Map<String, String> options = new HashMap<>(configuration.sourceOptions());
+        configuration.optional(Keys.SOURCE_TABLE).ifPresent(table -> options.put("dbtable", table));
+        configuration.optional(Keys.SOURCE_QUERY).ifPresent(query -> options.put("query", query));
+        return analysed(
+                "read the database of 'source.options.url'",
+                () -> spark.read().format("jdbc").options(options).load());
+    }
+
+    private static String formatAt(SparkSession spark, String path, Optional<String> named) {
         try {
             Path pattern = new Path(path);
-            FileStatus[] found = pattern.getFileSystem(spark.sparkContext().hadoopConfiguration())
-                    .globStatus(pattern);
+            FileSystem files = pattern.getFileSystem(spark.sparkContext().hadoopConfiguration());
+            FileStatus[] found = files.globStatus(pattern);
             if (found == null || found.length == 0) {
                 throw StoppedException.failed(
                         "Cannot read the source " + path
                                 + ": there is no such path. Set 'source.path'; a relative one starts at the working directory.");
             }
+            if (named.filter("parquet"::equalsIgnoreCase).isPresent() && SourceFormat.isDelta(files, pattern)) {
+                throw StoppedException.failed("Cannot read the source " + path
+                        + " as parquet: it is a table of Delta, which keeps files that are no longer in force. Set"
+                        + " 'source.format' to delta.");
+            }
+            return named.isPresent() ? named.get() : SourceFormat.at(files, pattern);
         } catch (IOException | IllegalArgumentException e) {
             throw StoppedException.failed(
                     "Cannot read the source " + path + ": its filesystem does not answer (" + firstLine(e)
                             + "). Check 'source.path' and access to it.",
                     e);
         }
-    }
-
-    private static String formatOf(String path) {
-        String lower = path.toLowerCase(Locale.ROOT).replaceAll("\\.(gz|bz2|zst)$", "");
-        if (lower.endsWith(".csv")) {
-            return "csv";
-        }
-        return lower.endsWith(".json") || lower.endsWith(".jsonl") ? "json" : "parquet";
     }
 
     private static Dataset<Row> query(SparkSession spark, Dataset<Row> loaded, String sql) {
@@ -121,6 +149,38 @@ final class Source {
             throw StoppedException.failed(
                     "Cannot " + what + ": " + firstLine(e) + " Check the keys 'source.*'; --stacktrace tells more.", e);
         }
+    }
+
+    /** Steps that read the source. */
+    interface Reading<T> {
+        T result() throws Exception;
+    }
+
+    /**
+     * What {@code reading} finds, if it could read all of the source.
+     *
+     * @throws StoppedException if the source breaks off: what was read of it until then is no smaller source
+     */
+    static <T> T toItsEnd(Reading<T> reading) {
+        try {
+            return reading.result();
+        } catch (StoppedException e) {
+            throw e;
+        } catch (Exception e) {
+            // Spark throws checked exceptions that its methods do not declare.
+            throw StoppedException.failed(
+                    "Cannot read the source to its end: " + firstLine(rootOf(e))
+                            + " Nothing was planned; --stacktrace tells more.",
+                    e);
+        }
+    }
+
+    private static Throwable rootOf(Throwable e) {
+        Throwable root = e;
+        while (root.getCause() != null && root.getCause() != root) {
+            root = root.getCause();
+        }
+        return root;
     }
 
     /** The first line of what went wrong, ended by a full stop. */

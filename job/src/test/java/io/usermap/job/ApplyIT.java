@@ -275,7 +275,7 @@ class ApplyIT {
         usermap.set("source.path", source.toString()).set("plan.mode", "mirror");
 
         assertThat(usermap.run("apply")).isEqualTo(1);
-        assertThat(usermap.err()).startsWith("Cannot read the source");
+        assertThat(usermap.err()).contains("Cannot read the source");
 
         LOCAL.spark().conf().set("spark.sql.files.ignoreCorruptFiles", "true");
         try {

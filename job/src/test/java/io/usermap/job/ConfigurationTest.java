@@ -43,7 +43,7 @@ class ConfigurationTest {
                                 "sorce.path", "x",
                                 "allowance.window", "30",
                                 "write.max-batch-bytes", "1MBs",
-                                "source.min-score", "0.9"),
+                                "verify.sample", "9"),
                         Configuration.Need.SOURCE))
                 .isInstanceOfSatisfying(
                         InvalidSettingsException.class,
@@ -55,7 +55,7 @@ class ConfigurationTest {
                                                 + " h or d, for example 30s.",
                                         "Cannot parse configuration key 'write.max-batch-bytes': '1MBs' is not a size. Use B, kB"
                                                 + " or MB, at most 1000000B.",
-                                        "Cannot use configuration key 'source.min-score': it is not available in this version."
+                                        "Cannot use configuration key 'verify.sample': it is not available in this version."
                                                 + " Leave it out.",
                                         "Cannot read a source: none is set. Set 'source.path', 'source.table' or"
                                                 + " 'source.query'."));
@@ -103,6 +103,64 @@ class ConfigurationTest {
                 Map.of("source.path", "a", "source.table", "b"),
                 Configuration.Need.SOURCE,
                 "Cannot read a source: 2 of 'source.path', 'source.table' and 'source.query' are set. Keep one.");
+    }
+
+    @Test
+    void refusesADatabaseWithoutAnAddressOrWithAPath() {
+        assertProblems(
+                Map.of("source.format", "jdbc", "source.path", "a"),
+                Configuration.Need.SOURCE,
+                "Cannot read a database at 'source.path'. Set 'source.options.url', and 'source.table' or"
+                        + " 'source.query' to what is read from it.",
+                "Cannot read a database: it has no address. Set 'source.options.url', for example"
+                        + " jdbc:postgresql://host/database.");
+        assertThat(of(
+                                Map.of(
+                                        "source.format",
+                                        "JDBC",
+                                        "source.options.URL",
+                                        "jdbc:x",
+                                        "source.options.dbtable",
+                                        "t"),
+                                Configuration.Need.SOURCE)
+                        .sourceOptions())
+                .hasSize(2);
+    }
+
+    @Test
+    void refusesPrioritiesAndModesThatContradictEachOther() {
+        assertProblems(
+                Map.of("source.path", "a", "election.priority", "crm", "election.priority-column", "seen"),
+                Configuration.Need.SOURCE,
+                "Cannot elect by two priorities: 'election.priority' and 'election.priority-column' are set. Keep one.");
+        assertProblems(
+                Map.of("source.path", "a", "source.shape", "changes", "plan.mode", "mirror"),
+                Configuration.Need.SOURCE,
+                "Cannot plan changes with 'plan.mode' = mirror: users that did not change are not in the source, and"
+                        + " mirror would unmap them. Set it to upsert, or read the table itself.");
+    }
+
+    @Test
+    void readsListsAsJsonAndRefusesWhatIsNone() {
+        assertThat(of(Map.of("source.id-types", "[\"user_id\",\"login\"]")).optional(Keys.ID_TYPES))
+                .contains(List.of("user_id", "login"));
+        assertThat(of(Map.of("source.id-types", "user_id")).optional(Keys.ID_TYPES))
+                .contains(List.of("user_id"));
+        for (String text : List.of("[\"a\"", "[null]")) {
+            assertThatThrownBy(() -> of(Map.of("source.id-types", text)))
+                    .isInstanceOf(InvalidSettingsException.class)
+                    .hasMessage("Cannot parse configuration key 'source.id-types': '" + text
+                            + "' is not a list. Write [\"one\", \"other\"].");
+        }
+        for (String text : List.of("[]", "[\"\"]", " ")) {
+            assertThatThrownBy(() -> of(Map.of("source.id-types", text)))
+                    .isInstanceOf(InvalidSettingsException.class)
+                    .hasMessageEndingWith("names nothing. Write [\"one\", \"other\"].");
+        }
+        assertThatThrownBy(() -> of(Map.of("source.start-version", "two")))
+                .isInstanceOf(InvalidSettingsException.class)
+                .hasMessage("Cannot parse configuration key 'source.start-version': 'two' is not a whole number. Use a"
+                        + " version or the id of a snapshot.");
     }
 
     @Test

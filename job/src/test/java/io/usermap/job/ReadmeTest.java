@@ -37,6 +37,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ReadmeTest {
     private static final String README = "README.md";
     private static final String OPERATING = "job/docs/operating.md";
+    private static final String SHAPES = "job/docs/shapes.md";
     private static final String CONTRIBUTING = ".github/CONTRIBUTING.md";
     private static final String CHANGELOG = "connector/docs/CHANGELOG.md";
 
@@ -94,7 +95,7 @@ class ReadmeTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {README, OPERATING, CHANGELOG})
+    @ValueSource(strings = {README, OPERATING, SHAPES, CHANGELOG})
     void everyKeyInTheTextIsDeclared(String document) {
         Set<String> known = new TreeSet<>(Set.of("source.options"));
         Keys.DECLARED.forEach(setting -> known.add(setting.key()));
@@ -108,7 +109,7 @@ class ReadmeTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {README, OPERATING, CONTRIBUTING, CHANGELOG})
+    @ValueSource(strings = {README, OPERATING, SHAPES, CONTRIBUTING, CHANGELOG})
     void everyLinkLeadsToAFile(String document) {
         Path base = ReadmeFiles.inRepository(Path.of(document));
         List<String> broken = LINK.matcher(ReadmeFiles.text(document))
