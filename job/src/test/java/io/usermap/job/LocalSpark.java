@@ -2,6 +2,7 @@ package io.usermap.job;
 
 import com.holdenkarau.spark.testing.JavaDatasetSuiteBase;
 import java.io.Serial;
+import java.util.Map;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.extension.AfterAllCallback;
@@ -17,6 +18,17 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  */
 final class LocalSpark implements BeforeAllCallback, BeforeEachCallback, AfterAllCallback {
     private final Suite suite = new Suite();
+    private final Map<String, String> settings;
+
+    /** A plain session. */
+    LocalSpark() {
+        this(Map.of());
+    }
+
+    /** A session that begins with {@code settings} of Spark. */
+    LocalSpark(Map<String, String> settings) {
+        this.settings = settings;
+    }
 
     /** The suite, without Hive. */
     private static final class Suite extends JavaDatasetSuiteBase {
@@ -31,6 +43,8 @@ final class LocalSpark implements BeforeAllCallback, BeforeEachCallback, AfterAl
 
     @Override
     public void beforeAll(ExtensionContext context) {
+        // Where a new SparkContext looks for its settings.
+        settings.forEach(System::setProperty);
         suite.runBefore();
         // Frames here have a handful of rows: what pays for itself on many only costs time.
         spark().conf().set("spark.sql.shuffle.partitions", "2");
@@ -46,6 +60,7 @@ final class LocalSpark implements BeforeAllCallback, BeforeEachCallback, AfterAl
     @Override
     public void afterAll(ExtensionContext context) {
         Suite.runAfterClass();
+        settings.keySet().forEach(System::clearProperty);
     }
 
     SparkSession spark() {
