@@ -6,7 +6,6 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.HexFormat;
-import java.util.List;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Dataset;
@@ -27,8 +26,15 @@ final class Fingerprint {
     /** The fingerprint of {@code source}; asks the filesystem for its files, and blocks meanwhile. */
     static String of(Dataset<Row> source, Configuration configuration) {
         MessageDigest hash = sha256();
-        List.of(Keys.SOURCE_FORMAT, Keys.SOURCE_PATH, Keys.SOURCE_TABLE, Keys.SOURCE_QUERY, Keys.SOURCE_SQL)
-                .forEach(key -> add(hash, configuration.optional(key).orElse("")));
+        Keys.DECLARED.stream()
+                .filter(key -> key.key().startsWith("source.") || key.key().startsWith("election."))
+                .forEach(key -> add(
+                        hash,
+                        key.key()
+                                + configuration
+                                        .optional(key)
+                                        .map(Object::toString)
+                                        .orElse("")));
         add(hash, source.schema().json());
         String[] files = source.inputFiles();
         Arrays.sort(files);

@@ -2,6 +2,7 @@ package io.usermap.job;
 
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.max;
 import static org.apache.spark.sql.functions.min;
@@ -28,11 +29,13 @@ final class PairRows implements AutoCloseable {
     private final Dataset<Row> checked;
     private final Dataset<Row> perUser;
     private final long rows;
+    private final boolean ranked;
 
-    private PairRows(Dataset<Row> checked, Dataset<Row> perUser, long rows) {
+    private PairRows(Dataset<Row> checked, Dataset<Row> perUser, long rows, boolean ranked) {
         this.checked = checked;
         this.perUser = perUser;
         this.rows = rows;
+        this.ranked = ranked;
     }
 
     /**
@@ -44,10 +47,13 @@ final class PairRows implements AutoCloseable {
     static PairRows of(Dataset<Row> pairs) {
         Dataset<Row> checked = pairs.persist();
         Map<String, Long> byReason = new TreeMap<>();
-        checked.groupBy(coalesce(col("reason"), lit("")))
-                .count()
-                .collectAsList()
-                .forEach(group -> byReason.put(group.getString(0), group.getLong(1)));
+        long ranks = 0;
+        for (Row group : checked.groupBy(coalesce(col("reason"), lit("")))
+                .agg(count(lit(1)), count(col("rank")))
+                .collectAsList()) {
+            byReason.put(group.getString(0), group.getLong(1));
+            ranks += group.getLong(2);
+        }
         long rows = byReason.values().stream().mapToLong(Long::longValue).sum();
         try {
             RowReason.requireReadable(rows, byReason);
@@ -55,7 +61,7 @@ final class PairRows implements AutoCloseable {
             checked.unpersist();
             throw e;
         }
-        return new PairRows(checked, perUser(checked).persist(), rows);
+        return new PairRows(checked, perUser(checked).persist(), rows, ranks > 0);
     }
 
     /** One row per user: what its rows want at least and at most; they differ where rows contradict each other. */
@@ -64,7 +70,10 @@ final class PairRows implements AutoCloseable {
         Column other = coalesce(col("target").notEqual(col("user_id")), lit(true));
         return checked.filter(col("reason").isNull())
                 .groupBy("user_id")
-                .agg(min(when(other, wish)).as("least"), max(when(other, wish)).as("most"))
+                .agg(
+                        min(when(other, wish)).as("least"),
+                        max(when(other, wish)).as("most"),
+                        min("rank").as("rank"))
                 .withColumn("conflict", col("least").eqNullSafe(col("most")).equalTo(false));
     }
 
@@ -78,6 +87,13 @@ final class PairRows implements AutoCloseable {
                         col("user_id"),
                         col("least.target").as("target"),
                         coalesce(col("least.unmap"), lit(false)).as("unmap"));
+    }
+
+    /** {@code members} with the ranks of those who are users of the source; null for others, and where none is configured. */
+    Dataset<Row> ranked(Dataset<Row> members) {
+        return ranked
+                ? members.join(perUser.select(col("user_id").as("id"), col("rank")), new String[] {"id"}, "left")
+                : members.withColumn("rank", lit(null).cast("double"));
     }
 
     /** What is not planned: {@code user_id, target, reason}. */

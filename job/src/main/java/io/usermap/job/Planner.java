@@ -156,16 +156,11 @@ final class Planner implements AutoCloseable {
                             col("user_id").as("id"),
                             lit(false).as("candidate"),
                             lit(false).as("asked"),
+                            lit(null).cast("double").as("rank"),
                             col("reason"));
-            return keyed(Pairs.members(pairs.wishes())
-                    .select(
-                            col("cluster"),
-                            col("id"),
-                            col("candidate"),
-                            col("asked"),
-                            lit(null).cast("string").as("reason"))
-                    .unionByName(rejects)
-                    .withColumn("rank", lit(null).cast("double")));
+            return keyed(pairs.ranked(Pairs.members(pairs.wishes()))
+                    .withColumn("reason", lit(null).cast("string"))
+                    .unionByName(rejects));
         }
 
         private static Dataset<Row> keyed(Dataset<Row> rows) {

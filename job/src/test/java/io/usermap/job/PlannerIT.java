@@ -274,6 +274,46 @@ class PlannerIT {
     }
 
     @Test
+    void aPriorityDecidesWhoStandsForACycle() {
+        Dataset<Row> pairs =
+                pairs("b>c", "c>a", "a>b").selectExpr("*", "CASE user_id WHEN 'c' THEN 1 WHEN 'a' THEN 2 END AS rank");
+        Dataset<Row> checked = pairs.selectExpr(
+                "user_id",
+                "global_user_id AS target",
+                "unmap",
+                "cast(rank AS double) AS rank",
+                "cast(null AS string) AS reason");
+        StateOnDisk ledger = new StateOnDisk(LOCAL.spark(), folder);
+        State state = ledger.state();
+
+        assertThat(planned(Planner.of(checked, PAIRS, state, state.current(), Mode.UPSERT)))
+                .containsExactly("map a c new", "map b c new");
+    }
+
+    @Test
+    void tellsUsersWhoseIdsDifferOnlyByCaseOrBlanksAndPlansThem() {
+        Dataset<Row> source = clusters(List.of(
+                RowFactory.create("1", "Ann@shop"),
+                RowFactory.create("1", "bob@shop"),
+                RowFactory.create("2", "ann@shop"),
+                RowFactory.create("2", "car l@shop"),
+                RowFactory.create("3", "carl@shop"),
+                RowFactory.create("3", "dora@shop")));
+        try (Planner planner = planner(source, CLUSTERS, state(Map.of()), Mode.UPSERT)) {
+            assertThat(planned(planner))
+                    .containsExactly(
+                            "map bob@shop Ann@shop new",
+                            "map car l@shop ann@shop new",
+                            "map dora@shop carl@shop new",
+                            "suspicious Ann@shop null differs_only_by_case_or_blanks",
+                            "suspicious ann@shop null differs_only_by_case_or_blanks",
+                            "suspicious car l@shop null differs_only_by_case_or_blanks",
+                            "suspicious carl@shop null differs_only_by_case_or_blanks");
+            assertThat(planner.suspicious()).isEqualTo(4);
+        }
+    }
+
+    @Test
     void plansTheSameWhateverThePartitioning() {
         Random random = new Random(7);
         List<Row> rows = IntStream.range(0, 500)
