@@ -33,6 +33,7 @@ final class Summary {
         carriedOver(text, plan);
         if (!undo) {
             line(text, "rejected", plan.rejected(), Phrases.reasons(plan.rejectedByReason()));
+            suspicious(text, counts);
             text.append("  ").append(moves(counts)).append('\n');
         }
         examples.forEach(example -> text.append("    ").append(example).append('\n'));
@@ -99,6 +100,12 @@ final class Summary {
                     left.all(),
                     "left to the next run: " + Phrases.count(left.map()) + " to map, " + Phrases.count(left.remap())
                             + " to remap, " + Phrases.count(left.unmap()) + " to unmap");
+        }
+    }
+
+    private static void suspicious(StringBuilder text, Plan.Counts counts) {
+        if (counts.suspicious() > 0) {
+            line(text, "suspicious", counts.suspicious(), "planned, but differ from another id only by case or blanks");
         }
     }
 

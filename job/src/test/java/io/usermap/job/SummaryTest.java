@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 class SummaryTest {
     private static final Plan PLAN = SamplePlan.of(
             "unmap-first",
-            new Plan.Counts(5500, 5000, 3000, 1200, 3624, 20, 7, 12, 1, 41, 0),
+            new Plan.Counts(5500, 5000, 3000, 1200, 3624, 20, 7, 12, 1, 41, 4),
             new Plan.Changes(100, 0, 2),
             Map.of("conflict", 2L, "too_short", 1L));
 
@@ -24,6 +24,7 @@ class SummaryTest {
                           to unmap              7
                           carried over        102  left to the next run: 100 to map, 0 to remap, 2 to unmap
                           rejected              3  2: rows of one user contradict each other; 1: an id is shorter than the service takes
+                          suspicious            4  planned, but differ from another id only by case or blanks
                           12 merges and 1 split of known persons; the largest cluster has 41 users
                         sending takes about 1m 2s; usermap apply 20261122T041702175Z-cea1 carries it out""");
     }
@@ -45,6 +46,7 @@ class SummaryTest {
         assertThat(Summary.ofPlan(nothing, List.of(), List.of()))
                 .contains("no merge and no split of known persons; the largest cluster has 2 users")
                 .doesNotContain("carried over")
+                .doesNotContain("suspicious")
                 .endsWith("\nnothing to do");
     }
 }
