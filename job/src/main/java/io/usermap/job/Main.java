@@ -4,13 +4,14 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import org.apache.spark.SparkUserAppException;
 import picocli.CommandLine;
 
 /**
  * The entry of the launcher, of {@code spark-submit}, and of JAR tasks.
  *
  * <p>Under the launcher the process ends with the command's exit code. Elsewhere the process is not ours: success returns
- * from {@link #main}, and a failure leaves it as {@link RunFailedException}, which {@code spark-submit} turns into the same
+ * from {@link #main}, and a failure leaves it as {@link SparkUserAppException}, which {@code spark-submit} turns into the same
  * exit code. The detail is in {@code report.json}.
  */
 public final class Main {
@@ -23,9 +24,9 @@ public final class Main {
      * Runs one command.
      *
      * @param args the command and its flags
-     * @throws RunFailedException (a checked exception of Spark) if the exit code is not 0 and the process is not the launcher's
+     * @throws SparkUserAppException (a checked exception of Spark) if the exit code is not 0 and the process is not the launcher's
      */
-    public static void main(String[] args) throws RunFailedException {
+    public static void main(String[] args) throws SparkUserAppException {
         PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
         PrintStream err = new PrintStream(System.err, true, StandardCharsets.UTF_8);
         int code = run(args, out, err);
@@ -33,7 +34,7 @@ public final class Main {
             System.exit(code);
         }
         if (code != ExitCode.DONE) {
-            throw new RunFailedException(args.length == 0 ? "usermap" : args[0], code);
+            throw RunFailedException.leaving(args.length == 0 ? "usermap" : args[0], code);
         }
     }
 

@@ -153,9 +153,32 @@ class MainTest {
                 .isInstanceOfSatisfying(
                         SparkUserAppException.class,
                         e -> assertThat(e.exitCode()).isEqualTo(6))
-                .hasMessage(
+                .satisfies(e -> assertThat(e.getSuppressed()).hasSize(1))
+                .hasStackTraceContaining(
                         "usermap plan ended with exit code 6. The messages above say why; report.json of its run has"
                                 + " the detail.");
+    }
+
+    /** As Spark 4.2 has it. */
+    public static final class OfCodeAndCause extends Exception {
+        private static final long serialVersionUID = 1L;
+
+        private final int exitCode;
+
+        public OfCodeAndCause(int exitCode, Throwable cause) {
+            super(cause);
+            this.exitCode = exitCode;
+        }
+    }
+
+    @Test
+    void leavesLikewiseWhereSparkAsksForACause() {
+        OfCodeAndCause leaving = RunFailedException.leaving(OfCodeAndCause.class, "apply", 4);
+
+        assertThat(leaving.exitCode).isEqualTo(4);
+        assertThat(leaving)
+                .hasRootCauseMessage("usermap apply ended with exit code 4. The messages above say why;"
+                        + " report.json of its run has the detail.");
     }
 
     @Test
