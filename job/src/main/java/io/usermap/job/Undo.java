@@ -30,7 +30,7 @@ record Undo(Dataset<Row> rows, long acknowledged, long moved, long chained) {
      * @param state {@code user_id, global_user_id} now
      */
     static Undo of(Dataset<Row> plan, Dataset<Row> acknowledged, Dataset<Row> state) {
-        Dataset<Row> sent = plan.filter(col("op").notEqual("reject"))
+        Dataset<Row> sent = plan.filter(Planning.sent())
                 .select(col("user_id"), col("previous_global_user_id").as("before"), col("cluster"))
                 .join(acknowledged.select(col("user_id"), col("global_user_id").as("after")), new String[] {"user_id"})
                 .localCheckpoint();

@@ -277,6 +277,20 @@ class CutIT {
         assertThat(later.rows().count()).isEqualTo(run.size() - later.moved() - later.chained());
     }
 
+    @Test
+    void undoesAUserOnceThoughThePlanTellsItAsSuspiciousToo() {
+        List<Row> run = List.of(
+                RowFactory.create("remap", "Ann", "new", "old", "moved", "1"),
+                RowFactory.create("suspicious", "Ann", null, null, "differs_only_by_case_or_blanks", null));
+
+        Undo undo = Undo.of(
+                LOCAL.spark().createDataFrame(run, PLAN), state(Map.of("Ann", "new")), state(Map.of("Ann", "new")));
+
+        assertThat(undo.acknowledged()).isEqualTo(1);
+        assertThat(undo.rows().collectAsList())
+                .containsExactly(RowFactory.create("remap", "Ann", "old", "new", "undo", "1"));
+    }
+
     private static Undo undo(List<Row> run, Map<String, String> state) {
         Map<String, String> acknowledged = new HashMap<>();
         run.forEach(row -> acknowledged.put(row.getString(1), row.getString(2)));
