@@ -14,6 +14,7 @@ import java.util.Map;
  * @param mode {@code upsert}, {@code mirror} or {@code undo}
  * @param remap {@code overwrite} or {@code unmap-first}
  * @param shape how the source was understood, in words
+ * @param whole whether the source says all there is; the rows of a change feed tell nothing about its size
  * @param hash the same for equal rows in any order
  * @param sourceFingerprint another one if the source's files or their columns are others
  * @param stateVersion the version of the state that the plan starts from
@@ -29,6 +30,7 @@ record Plan(
         String mode,
         String remap,
         String shape,
+        boolean whole,
         String hash,
         String sourceFingerprint,
         long stateVersion,

@@ -69,6 +69,7 @@ final class Planning {
                     new Origin(
                             ValueType.word(configuration.value(Keys.MODE)),
                             shape.inWords(),
+                            shape.isWhole(),
                             Fingerprint.of(source, configuration)),
                     version.version(),
                     new Plan.Counts(
@@ -91,7 +92,7 @@ final class Planning {
         }
     }
 
-    private record Origin(String mode, String shape, String fingerprint) {}
+    private record Origin(String mode, String shape, boolean whole, String fingerprint) {}
 
     private long writes(Plan.Changes changes) {
         return changes.all() + (configuration.value(Keys.REMAP) == Keys.Remap.UNMAP_FIRST ? changes.remap() : 0);
@@ -142,7 +143,7 @@ final class Planning {
         Plan.Changes changes = changes(run);
         Plan plan = plan(
                 run,
-                new Origin(Plan.UNDO, shape, ""),
+                new Origin(Plan.UNDO, shape, true, ""),
                 version.version(),
                 new Plan.Counts(
                         // So that neither this plan nor the next one takes the source for shrunk.
@@ -180,6 +181,7 @@ final class Planning {
                 origin.mode(),
                 ValueType.word(configuration.value(Keys.REMAP)),
                 origin.shape(),
+                origin.whole(),
                 hash(run),
                 origin.fingerprint(),
                 stateVersion,

@@ -92,7 +92,12 @@ final class Sending {
             Receipts receipts = Receipts.of(spark, run);
             Receipts.Count count = receipts.count();
             if (count.accepted() > 0) {
-                ledger.state(spark).take(receipts.acknowledged(), plan.counts().sourceRows(), run.id());
+                State state = ledger.state(spark);
+                // After a feed, the next table is still compared with the last table.
+                long sourceRows = plan.whole()
+                        ? plan.counts().sourceRows()
+                        : state.current().sourceRows();
+                state.take(receipts.acknowledged(), sourceRows, run.id());
             }
             return new Sent(
                     count.accepted(),

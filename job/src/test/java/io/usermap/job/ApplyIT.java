@@ -219,6 +219,22 @@ class ApplyIT {
     }
 
     @Test
+    void comparesATableWithTheLastTableAndNotWithAFeedInBetween() throws IOException {
+        usermap.source(pairs("user-1,person-1", "user-2,person-1", "user-3,person-2", "user-4,person-2"));
+        assertThat(usermap.run("apply")).as(usermap.err()).isZero();
+        usermap.source("user_id,global_user_id,kind", "user-5,person-2,insert")
+                .set(
+                        "source.sql",
+                        "SELECT user_id, global_user_id, kind AS _change_type, 1L AS _commit_version FROM source");
+        assertThat(usermap.run("apply")).as(usermap.err()).isZero();
+
+        usermap.source(pairs("user-1,person-1", "user-6,person-1")).set("source.sql", "SELECT * FROM source");
+
+        assertThat(usermap.run("apply")).isEqualTo(4);
+        assertThat(usermap.err()).contains("50.0 % of the source's rows are gone");
+    }
+
+    @Test
     void saysSoWhereNobodyAnswersOrTheKeyIsWrong() throws IOException {
         usermap.source(pairs("user-1,person-1", "user-2,person-1"))
                 .set("target.endpoint", "http://127.0.0.1:9")

@@ -18,6 +18,7 @@ final class SamplePlan {
                 "upsert",
                 remap,
                 "clusters: user_id by cluster_id",
+                true,
                 "f-1-2",
                 "0123456789abcdef",
                 0,
