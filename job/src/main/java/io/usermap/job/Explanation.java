@@ -222,6 +222,7 @@ record Explanation(
             case "remap" -> "planned to map it to " + to + " instead of " + from + in + why;
             case "unmap" -> "planned to unmap it from " + from + in + why;
             case "reject" -> "dropped a row of it" + in + why;
+            case "suspicious" -> "told as suspicious" + why;
             case "carried_over" -> "left to a later run, for the budget" + in + why;
             default ->
                 row.what() + (row.target() == null ? "" : " " + to) + " at " + Objects.toString(row.at(), "?") + why;

@@ -73,6 +73,7 @@ final class Phrases {
             case "centre" -> "it has become the global id of its person, which is mapped nowhere";
             case "asked" -> "the source asks for its unmap";
             case "vanished" -> "the source no longer names it";
+            case "differs_only_by_case_or_blanks" -> "another id differs from it only by case or blanks";
             case "undo" -> "another run is undone";
             default -> sentence(code);
         };
