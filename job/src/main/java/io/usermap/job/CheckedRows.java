@@ -41,7 +41,7 @@ final class CheckedRows {
      * <p>{@code target} is the global user for pairs and changes, and the name of the cluster for clusters and edges;
      * {@code rank} is the user's priority, smaller first, and null where none is configured; {@code reason} is null for a
      * row that takes part. There is one row for each of the source's; of changes one for each user; of edges one for each
-     * user that an edge names, and one for each edge that does not count.
+     * user that an edge names, one for each edge that does not count, and two for one whose score cannot be read.
      *
      * <p>Nothing is read yet, except of edges: there it blocks for the rounds in which they are put together.
      *

@@ -1,11 +1,14 @@
 package io.usermap.job;
 
+import static org.apache.spark.sql.functions.array;
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.explode;
 import static org.apache.spark.sql.functions.expr;
 import static org.apache.spark.sql.functions.isnan;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.min;
+import static org.apache.spark.sql.functions.struct;
 import static org.apache.spark.sql.functions.udf;
 import static org.apache.spark.sql.functions.when;
 
@@ -20,7 +23,8 @@ import org.apache.spark.sql.types.DataTypes;
  * Edges as rows of clusters: those that count are put together, the others told with their reason.
  *
  * <p>An edge below the threshold is left out; one with an id that cannot be right is rejected, in the name of the end that
- * can be right if there is one, so that this user is not taken for vanished.
+ * can be right if there is one, and one whose score cannot be read in the name of both, so that nobody is taken for
+ * vanished.
  */
 final class Edges {
     private Edges() {}
@@ -38,10 +42,15 @@ final class Edges {
                 : members.join(ranks(counting), new String[] {"user_id"}, "left");
         Column rightStands =
                 col("left_problem").isNotNull().and(col("right_problem").isNull());
+        Column leftFirst = struct(col("left").as("user_id"), col("right").as("target"));
+        Column rightFirst = struct(col("right").as("user_id"), col("left").as("target"));
+        Column told = when(col("reason").equalTo(RowReason.UNREADABLE_SCORE.code()), array(leftFirst, rightFirst))
+                .otherwise(array(when(rightStands, rightFirst).otherwise(leftFirst)));
         Dataset<Row> others = rows.filter(col("reason").isNotNull())
+                .select(explode(told).as("told"), col("reason"))
                 .select(
-                        when(rightStands, col("right")).otherwise(col("left")).as("user_id"),
-                        when(rightStands, col("left")).otherwise(col("right")).as("target"),
+                        col("told.user_id"),
+                        col("told.target"),
                         lit(false).as("unmap"),
                         none.as("rank"),
                         col("reason"));

@@ -241,7 +241,9 @@ class CheckedRowsIT {
                         "fay null missing_id",
                         "gus null placeholder",
                         "hal ian unreadable_score",
-                        "joe kim unreadable_score");
+                        "ian hal unreadable_score",
+                        "joe kim unreadable_score",
+                        "kim joe unreadable_score");
     }
 
     @Test
@@ -272,7 +274,11 @@ class CheckedRowsIT {
                 "(1, 'shop', 2, 'crm', '1.0')",
                 "(1, 'shop', 3, 'web', 'sure')");
         assertThat(checked(edges, "source.min-score=0.5", "election.priority=[\"crm\",\"shop\"]"))
-                .containsExactly("crm-2 crm-2 0.0", "shop-1 crm-2 1.0", "shop-1 web-3 unreadable_score");
+                .containsExactly(
+                        "crm-2 crm-2 0.0",
+                        "shop-1 crm-2 1.0",
+                        "shop-1 web-3 unreadable_score",
+                        "web-3 shop-1 unreadable_score");
     }
 
     @Test
