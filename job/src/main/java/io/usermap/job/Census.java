@@ -230,7 +230,8 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
                 } else {
                     reject(row, String.valueOf(row.reason()));
                     if (row.id() != null) {
-                        named.add(row.id());
+                        // The service takes an id with and without blanks around it for the same.
+                        named.add(UTF8String.fromString(row.id().toString().strip()));
                     }
                 }
             }

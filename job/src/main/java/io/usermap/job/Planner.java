@@ -106,9 +106,8 @@ final class Planner implements AutoCloseable {
             Dataset<Row> sightings = pairs.map(Making::sightings).orElseGet(() -> sightings(checked));
             int partitions = partitions(sightings);
             JavaRDD<InternalRow> byId = sorted(sightings, "key", partitions);
-            Optional<HashSet<UTF8String>> small = small(byId);
-            Census census =
-                    new Census(state.zipped(version), mode, small.isPresent(), limits.told() / partitions, seen);
+            boolean small = isSmall(byId);
+            Census census = new Census(state.zipped(version), mode, small, limits.told() / partitions, seen);
             JavaRDD<InternalRow> byCluster = sorted(
                     spark.createDataFrame(
                             byId.mapPartitionsWithIndex((index, rows) -> census.found(index, partitions, rows), true),
@@ -120,7 +119,9 @@ final class Planner implements AutoCloseable {
             RowReason.requireReadable(seen.rows(), seen.counts(Census.LEFT_OUT));
             boolean tell = seen.absent().size() == seen.count(Census.ABSENT);
             HashMap<UTF8String, List<UTF8String>> told = tell ? followers(seen) : new HashMap<>();
-            small.ifPresent(users -> told.putAll(state.followers(version, members(byCluster), users)));
+            if (small) {
+                told.putAll(state.followers(version, members(byCluster)));
+            }
             Stars stars = new Stars(context().broadcast(told), settled);
             JavaRDD<InternalRow> followers = tell ? none(partitions) : followers(byCluster, partitions);
             JavaRDD<Row> changes = byCluster.zipPartitions(
@@ -203,24 +204,23 @@ final class Planner implements AutoCloseable {
             return context().parallelize(List.of(), partitions);
         }
 
-        /** All users of a source that is small beside the state; empty for others. */
-        private Optional<HashSet<UTF8String>> small(JavaRDD<InternalRow> byId) {
+        /** Whether the source has few users beside the state; those of rows that do not count are counted too. */
+        private boolean isSmall(JavaRDD<InternalRow> byId) {
             if (mode != Mode.UPSERT || version.entries() < limits.large()) {
-                return Optional.empty();
+                return false;
             }
             int small = limits.small();
             JavaRDD<UTF8String> users = byId.mapPartitions(rows -> firstUsers(rows, small));
             // A look at one of many partitions spares large sources the look at all.
             if (users.collectPartitions(new int[] {0})[0].size() > 2 * small / byId.getNumPartitions() + 100) {
-                return Optional.empty();
+                return false;
             }
-            HashSet<UTF8String> all = new HashSet<>(users.collect());
-            return all.size() > small ? Optional.empty() : Optional.of(all);
+            return new HashSet<>(users.collect()).size() <= small;
         }
 
-        /** One more than are few, of those that could be targets. */
+        /** One more than are few, each once, however often the rows name it. */
         private static Iterator<UTF8String> firstUsers(Iterator<InternalRow> rows, int small) {
-            List<UTF8String> users = new ArrayList<>();
+            Set<UTF8String> users = new HashSet<>();
             while (rows.hasNext() && users.size() <= small) {
                 UTF8String id = Census.text(rows.next(), 2);
                 if (id != null) {

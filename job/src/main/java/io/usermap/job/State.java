@@ -136,11 +136,9 @@ final class State {
     }
 
     /**
-     * Of few users those who are followed, with whoever is mapped to them: the target's id, then the users'.
-     *
-     * @param but users that do not count
+     * Of few users those who are followed, with whoever else is mapped to them: the target's id, then the users'.
      */
-    Map<UTF8String, List<UTF8String>> followers(Version version, Set<UTF8String> targets, Set<UTF8String> but) {
+    Map<UTF8String, List<UTF8String>> followers(Version version, Set<UTF8String> targets) {
         List<StateSegment> byTarget =
                 version.layers().stream().map(Layer::targets).toList();
         List<Zipped> each =
@@ -148,7 +146,7 @@ final class State {
         // Somebody was mapped to them once; whether that is so now, the user's own entry tells.
         Set<UTF8String> once = found(each, targets, partsFor(byTarget)).stream()
                 .map(entry -> Objects.requireNonNull(entry.target()))
-                .filter(user -> !but.contains(user))
+                .filter(user -> !targets.contains(user))
                 .collect(Collectors.toSet());
         return found(List.of(zipped(version)), once, partsFor(version.users())).stream()
                 .filter(entry -> entry.target() != null && targets.contains(entry.target()))

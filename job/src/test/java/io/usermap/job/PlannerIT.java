@@ -32,6 +32,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is planned for which source and state; ids are single letters here, so the rules allow one character. */
 class PlannerIT {
@@ -245,6 +246,15 @@ class PlannerIT {
     }
 
     @Test
+    void anIdThatIsRejectedForTheBlanksAroundItHasNotVanished() {
+        Dataset<Row> source =
+                clusters(List.of(RowFactory.create("1", "ann@shop "), RowFactory.create("1", "bob@shop")));
+
+        assertThat(changes(source, CLUSTERS, state(Map.of("ann@shop", "bob@shop")), Mode.MIRROR))
+                .containsExactly("reject ann@shop  null surrounding_blanks");
+    }
+
+    @Test
     void countsSourceRowsAndReasons() {
         Dataset<Row> source = pairs("a>g", "a>g", "b>null", "c>null", "d>g", "d>h");
         try (Planner planner = planner(source, PAIRS, state(Map.of()), Mode.UPSERT)) {
@@ -383,6 +393,26 @@ class PlannerIT {
             assertThat(centres.values()).allSatisfy(of -> assertThat(of).hasSize(1));
             assertThat(centres.values()).doesNotHaveDuplicates();
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"usual", "absent users joined", "small beside the state"})
+    void whoeverIsNamedOnlyInRowsThatDoNotCountFollowsItsTarget(String way) {
+        StateOnDisk ledger = new StateOnDisk(LOCAL.spark(), folder).with(state(Map.of("v", "g", "w", "g", "k", "l")));
+
+        assertThat(planned(ledger.planner(
+                        pairs("g>h", "v>x", "v>y", "k>null"),
+                        PAIRS,
+                        RULES,
+                        Mode.UPSERT,
+                        Objects.requireNonNull(WAYS.get(way)))))
+                .containsExactly(
+                        "map g h new",
+                        "reject k null placeholder",
+                        "reject v x conflict",
+                        "reject v y conflict",
+                        "remap v h follows",
+                        "remap w h follows");
     }
 
     /** What a service acknowledges that does all of {@code changes}. */
