@@ -78,21 +78,17 @@ public final class Allowance {
         UNSENT
     }
 
-    private record Partition(String write, int number) {}
-
-    private record LiveAttempt(Writer writer, long heard) {}
-
     private final AllowanceRules rules;
     private final AllowanceBudget budget;
-    private final PermitLog permits;
+    final PermitLog permits;
     private final long coolDownNanos;
     private final long holdNanos;
     private final long flightNanos;
 
-    private final Turns turns;
+    final Turns turns;
     private final Map<Writer, Integer> flying = new HashMap<>();
     private final Division shares;
-    private final Map<Partition, LiveAttempt> live = new HashMap<>();
+    final LiveAttempts live;
     private final Map<String, String> stopped = new HashMap<>();
     private final Set<String> ended = new LinkedHashSet<>();
     private final List<AllowanceAnswer> answers = new ArrayList<>();
@@ -110,16 +106,35 @@ public final class Allowance {
      * @param nowNanos the monotonic clock at the same instant
      */
     public Allowance(AllowanceRules rules, AllowanceLog seed, Instant now, long nowNanos) {
-        this.rules = rules;
         // Numbers that no earlier coordinator of this process gave: a late report must not hit another's permit.
-        this.permits = new PermitLog(nowNanos);
-        this.budget = new AllowanceBudget(rules, nowNanos);
+        this(rules, new PermitLog(nowNanos), new AllowanceBudget(rules, nowNanos));
+        seed(seed, now, nowNanos);
+    }
+
+    private Allowance(AllowanceRules rules, PermitLog permits, AllowanceBudget budget) {
+        this.rules = rules;
+        this.permits = permits;
+        this.budget = budget;
         this.turns = new Turns(MOST_BURST_REQUESTS * rules.minGrant());
         this.shares = new Division(rules.mappingsPerWindow());
         this.coolDownNanos = rules.coolDown().toNanos();
         this.holdNanos = rules.silentHold().toNanos();
         this.flightNanos = rules.sendDeadline().plus(rules.callTimeout()).toNanos();
-        seed(seed, now, nowNanos);
+        this.live = new LiveAttempts(holdNanos);
+    }
+
+    /**
+     * The coordinator that goes on with {@code other} figures where nobody waits.
+     *
+     * <p>What is away stays away for the longer of both cool-downs. What the service said holds on: the stop after a 429, even
+     * sending, the part that is left after cuts. Writes that are over stay over.
+     */
+    public Allowance with(AllowanceRules other) {
+        long longer = Math.max(0, other.coolDown().toNanos() - coolDownNanos);
+        Allowance next = new Allowance(other, permits.carriedOver(longer), budget.carriedOver(other));
+        next.ended.addAll(ended);
+        next.everAccepted = everAccepted;
+        return next;
     }
 
     /** Adds what an earlier process used to what is away. */
@@ -147,7 +162,7 @@ public final class Allowance {
             answers.add(new Denied(request, OVER));
         } else if (stopped.containsKey(writer.write())) {
             answers.add(new Denied(request, stopped.get(writer.write())));
-        } else if (!isLive(writer, now)) {
+        } else if (!live.isLive(writer, now)) {
             answers.add(new Later(request, rules.sendDeadline()));
         } else if (grantedBefore.isPresent()) {
             Permit permit = grantedBefore.get();
@@ -179,10 +194,7 @@ public final class Allowance {
         if (!known.inFlight()) {
             return;
         }
-        live.computeIfPresent(
-                partitionOf(known.writer),
-                (partition, attempt) ->
-                        attempt.writer().equals(known.writer) ? new LiveAttempt(known.writer, now) : attempt);
+        live.heard(known.writer, now);
         switch (outcome) {
             case UNSENT -> permits.giveBack(known);
             case TIMEOUT -> permits.land(known, now + rules.margin().toNanos() + coolDownNanos);
@@ -207,8 +219,7 @@ public final class Allowance {
                 .ifPresent(question -> answers.add(new Later(question.request, Duration.ZERO)));
         turns.remove(writer);
         leaveShares(writer);
-        live.computeIfPresent(
-                partitionOf(writer), (partition, attempt) -> attempt.writer().equals(writer) ? null : attempt);
+        live.leave(writer);
     }
 
     /** Nobody may send for {@code write} any more; its open questions are answered with {@code reason}. */
@@ -234,12 +245,12 @@ public final class Allowance {
         if (ended.size() > MOST_ENDED_WRITES) {
             ended.remove(ended.iterator().next());
         }
-        live.keySet().removeIf(partition -> partition.write().equals(write));
+        live.end(write);
     }
 
-    /** The reason with which {@code write} was stopped, if it was. */
-    public Optional<String> stopped(String write) {
-        return Optional.ofNullable(stopped.get(write));
+    /** Whether {@code write} has ended, as far back as is remembered. */
+    public boolean isOver(String write) {
+        return ended.contains(write);
     }
 
     /** Everything that can be answered at {@code now}; each answer comes out once. */
@@ -265,10 +276,14 @@ public final class Allowance {
         return nextGrant;
     }
 
-    /** What is used up, in wall-clock time, permits in flight included until they would be given up for lost. */
+    /**
+     * What is used up, in wall-clock time, permits in flight included until they would be given up for lost: the whole
+     * allowance while everybody stops after a 429, so that whoever reads the log waits too.
+     */
     public AllowanceLog log(Instant now, long nowNanos) {
         permits.returnDue(nowNanos).forEach(silent -> landed(silent.writer));
-        return permits.log(now, nowNanos);
+        Instant stopped = now.plusNanos(budget.stopNanos(nowNanos));
+        return permits.log(now, nowNanos).allUntil(stopped, stopped.equals(now) ? 0 : rules.mappingsPerWindow());
     }
 
     /** The most mappings that were ever away at once: sent within the last window and guard, or in flight. */
@@ -371,20 +386,6 @@ public final class Allowance {
         if (!flying.containsKey(writer)) {
             shares.leave(writer);
         }
-    }
-
-    /** Whether {@code writer} is the one live attempt of its partition, which it becomes if there is none. */
-    private boolean isLive(Writer writer, long now) {
-        LiveAttempt attempt = live.compute(
-                partitionOf(writer),
-                (partition, known) -> known == null || known.writer().equals(writer) || now - known.heard() > holdNanos
-                        ? new LiveAttempt(writer, now)
-                        : known);
-        return attempt != null && attempt.writer().equals(writer);
-    }
-
-    private static Partition partitionOf(Writer writer) {
-        return new Partition(writer.write(), writer.partition());
     }
 
     private void askAgain(long now) {

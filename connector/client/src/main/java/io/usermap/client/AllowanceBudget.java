@@ -39,6 +39,20 @@ final class AllowanceBudget {
         this.recoveredAt = now;
     }
 
+    /** What the service has said so far, for {@code other} figures. */
+    AllowanceBudget carriedOver(AllowanceRules other) {
+        AllowanceBudget next = new AllowanceBudget(other, recoveredAt);
+        next.budget = Math.max(
+                Math.min(LEAST_BUDGET, other.mappingsPerWindow()),
+                budget / rules.mappingsPerWindow() * other.mappingsPerWindow());
+        next.smooth |= lastCut != null;
+        next.sliceAt = sliceAt;
+        next.frozenUntil = frozenUntil;
+        next.lastCut = lastCut;
+        next.roundTripNanos = roundTripNanos;
+        return next;
+    }
+
     /** The service answered 429. */
     void throttled(Duration retryAfter, long now) {
         frozenUntil = Math.max(frozenUntil, now + Math.max(windowNanos, retryAfter.toNanos()));
@@ -76,6 +90,11 @@ final class AllowanceBudget {
     /** The earliest instant at which anything may be granted: now, or when a freeze or the spacing ends. */
     long blockedUntil(long now) {
         return Math.max(now, Math.max(frozenUntil, smooth ? sliceAt : now));
+    }
+
+    /** How long from {@code now} everybody stops after a 429; 0 if nobody does. */
+    long stopNanos(long now) {
+        return Math.max(0, Math.max(frozenUntil, now) - now);
     }
 
     /** Mappings that one window holds at present. */

@@ -4,7 +4,10 @@ import java.io.Serializable;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * What of the allowance is used up, in wall-clock time, so that it can pass from one process to the next.
@@ -72,6 +75,29 @@ public record AllowanceLog(List<Entry> entries) implements Serializable {
             entries.add(new Entry(silentUntil, rest));
         }
         return new AllowanceLog(entries);
+    }
+
+    /** This log where all of {@code mappingsPerWindow} is away until {@code until} at least. */
+    AllowanceLog allUntil(Instant until, int mappingsPerWindow) {
+        List<Entry> all = new ArrayList<>();
+        int rest = mappingsPerWindow;
+        for (Entry entry : entries) {
+            all.add(new Entry(entry.until().isBefore(until) ? until : entry.until(), entry.mappings()));
+            rest -= entry.mappings();
+        }
+        if (rest > 0) {
+            all.add(new Entry(until, rest));
+        }
+        return new AllowanceLog(all);
+    }
+
+    /** What this log or {@code other} says is used up at {@code now}; an entry that both hold counts once. */
+    public AllowanceLog and(AllowanceLog other, Instant now) {
+        Set<Entry> mine = new HashSet<>(entries);
+        Stream<Entry> others = other.entries.stream().filter(entry -> !mine.contains(entry));
+        return new AllowanceLog(Stream.concat(entries.stream(), others)
+                .filter(entry -> entry.until().isAfter(now))
+                .toList());
     }
 
     /**

@@ -74,6 +74,13 @@ final class PermitLog {
         hold(permit, freeAt);
     }
 
+    /** A log that goes on with other figures: what is away stays away for {@code longerNanos} more. */
+    PermitLog carriedOver(long longerNanos) {
+        PermitLog next = new PermitLog(lastId);
+        permits.values().forEach(permit -> next.seed(permit.mappings, permit.freeAt + longerNanos));
+        return next;
+    }
+
     /** A new permit, away until {@code freeAt} unless something is heard of it. */
     Permit grant(String request, Allowance.Writer writer, int mappings, long now, long freeAt) {
         Permit permit = new Permit(++lastId, request, writer, mappings, now);
@@ -161,6 +168,11 @@ final class PermitLog {
     /** The most mappings that were ever away at once. */
     int mostHeld() {
         return mostHeld;
+    }
+
+    /** How many entries are kept in memory, of all kinds. */
+    int kept() {
+        return permits.size() + flyingByRequest.size() + returns.size() + flights.size() + lost.size();
     }
 
     /** What is away, in wall-clock time. */

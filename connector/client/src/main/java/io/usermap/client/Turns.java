@@ -223,6 +223,11 @@ final class Turns {
         return waiting;
     }
 
+    /** How many questions are kept in memory, those included that were answered a moment ago. */
+    int kept() {
+        return waiting + asked.size() + absent.size();
+    }
+
     private boolean isLatest(Question question) {
         return question.turns.questions.get(question.writer) == question;
     }

@@ -98,7 +98,7 @@ class AllowanceAttemptsTest {
         assertThat(asked.at(1)).containsExactly(new Denied("q3", "wrong key"));
         assertThat(asked.ask(FIRST, 10, 40)).containsExactly(new Denied("q4", "wrong key"));
         assertThat(asked.grant(OTHER, 10, 40).mappings()).isEqualTo(10);
-        assertThat(asked.allowance.stopped("write")).contains("wrong key");
+        assertThat(asked.allowance.isOver("write")).isFalse();
     }
 
     @Test
@@ -107,6 +107,7 @@ class AllowanceAttemptsTest {
         asked.ask(new Writer("write", 4, 1), 10, 1);
         asked.allowance.end("write");
 
+        assertThat(asked.allowance.isOver("write")).isTrue();
         assertThat(asked.at(2)).containsExactly(new Denied("q3", "the write is over"));
         assertThat(asked.allowance.waiting()).isZero();
         assertThat(asked.ask(OTHER, 1_000, 3)).isEmpty();

@@ -39,6 +39,7 @@ final class PermitAudit extends Coordinator.Real {
     private final Map<Partition, Long> granted = new HashMap<>();
     private final List<String> discrepancies = new ArrayList<>();
     private long earliest = Long.MAX_VALUE;
+    private long stopUntil = Long.MIN_VALUE;
     private long longestWait;
     private long now;
 
@@ -103,10 +104,12 @@ final class PermitAudit extends Coordinator.Real {
             if (outcome != Outcome.UNSENT && givenUp.containsKey(permit)) {
                 Away again = new Away(givenUp.remove(permit), at + coolDown);
                 again.heardOf = true;
+                stopIf(outcome, retryAfter, at);
                 enter(permit, again);
             }
         } else if (!away.heardOf) {
             away.heardOf = true;
+            stopIf(outcome, retryAfter, at);
             away.until =
                     at + coolDown + (outcome == Outcome.TIMEOUT ? rules.margin().toNanos() : 0);
             enter(permit, away);
@@ -133,6 +136,8 @@ final class PermitAudit extends Coordinator.Real {
             }
         }
         long away = books.values().stream().mapToLong(book -> book.mappings).sum();
+        // After a 429 the log says that all is used up, so that the next process waits too.
+        away = at < stopUntil ? Math.max(away, rules.mappingsPerWindow()) : away;
         long said = super.log(Instant.EPOCH, at).entries().stream()
                 .mapToLong(AllowanceLog.Entry::mappings)
                 .sum();
@@ -167,6 +172,13 @@ final class PermitAudit extends Coordinator.Real {
         }
         Long since = waiting.remove(partition);
         longestWait = Math.max(longestWait, since == null ? 0 : at - since);
+    }
+
+    private void stopIf(Outcome outcome, Duration retryAfter, long at) {
+        if (outcome == Outcome.THROTTLED) {
+            long longer = Math.max(rules.window().toNanos(), retryAfter.toNanos());
+            stopUntil = Math.max(stopUntil, at + longer);
+        }
     }
 
     private void enter(long permit, Away away) {
