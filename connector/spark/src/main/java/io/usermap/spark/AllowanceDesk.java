@@ -5,11 +5,16 @@ import io.usermap.client.AllowanceRules;
 import io.usermap.client.Endpoints;
 import io.usermap.client.InvalidSettingsException;
 import io.usermap.client.Secret;
+import java.net.URI;
 import java.time.Instant;
 import java.util.Collection;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
 import org.apache.spark.SparkEnv;
+import org.apache.spark.SparkException;
 import org.apache.spark.rpc.RpcAddress;
 import org.apache.spark.rpc.RpcEndpointRef;
 import org.apache.spark.rpc.RpcEnv;
@@ -32,6 +37,9 @@ final class AllowanceDesk {
 
     static final ClassTag<Object> ANYTHING = ClassTag$.MODULE$.apply(Object.class);
 
+    static final String OTHER_VERSION = "Cannot share the allowance of this application: its coordinator was started by"
+            + " another version of the connector. Load one version of the jar, and start the application anew.";
+
     private static final RpcTimeout SOON =
             new RpcTimeout(new FiniteDuration(30, TimeUnit.SECONDS), "the time that the driver has for an answer");
 
@@ -47,7 +55,12 @@ final class AllowanceDesk {
 
     /** The name of the allowance of that endpoint and key: the same in every process, and without the key. */
     static String nameOf(Endpoints endpoints, Secret apiKey) {
-        String host = endpoints.write().getAuthority().replaceAll("[^A-Za-z0-9.-]", "-");
+        URI service = endpoints.write();
+        String usualPort = "https".equalsIgnoreCase(service.getScheme()) ? ":443$" : ":80$";
+        String host = service.getAuthority()
+                .toLowerCase(Locale.ROOT)
+                .replaceFirst(usualPort, "")
+                .replaceAll("[^a-z0-9.-]", "-");
         return "usermap-allowance-" + host + "-" + apiKey.fingerprint();
     }
 
@@ -59,7 +72,16 @@ final class AllowanceDesk {
      * @throws InvalidSettingsException if a running write uses other figures
      */
     static AllowanceDesk open(String name, AllowanceRules rules, AllowanceLog start, AllowanceLog seed) {
-        RpcEnv rpcEnv = SparkEnv.get().rpcEnv();
+        return open(driversRpc(), name, rules, start, seed);
+    }
+
+    /** The RPC environment of this JVM's Spark, which is the driver's. */
+    static RpcEnv driversRpc() {
+        return SparkEnv.get().rpcEnv();
+    }
+
+    private static AllowanceDesk open(
+            RpcEnv rpcEnv, String name, AllowanceRules rules, AllowanceLog start, AllowanceLog seed) {
         RpcEndpointRef coordinator;
         try {
             coordinator = rpcEnv.setupEndpoint(name, new AllowanceEndpoint(rpcEnv, name, rules, start));
@@ -67,13 +89,27 @@ final class AllowanceDesk {
             coordinator = rpcEnv.setupEndpointRef(rpcEnv.address(), name);
         }
         AllowanceDesk desk = new AllowanceDesk(coordinator, rpcEnv.address(), name);
-        desk.require(AllowanceMessages.open(rules, seed));
+        desk.open(AllowanceMessages.open(rules, seed));
         return desk;
     }
 
     /** The tasks of {@code write} are about to start; throws {@link InvalidSettingsException} if the figures differ. */
     void begin(String write, AllowanceRules rules) {
         require(AllowanceMessages.begin(write, rules));
+    }
+
+    private void open(Object[] message) {
+        try {
+            require(message);
+        } catch (InvalidSettingsException e) {
+            throw e;
+        } catch (Exception e) { // askSync throws checked exceptions that it does not declare
+            if (e instanceof TimeoutException || !(e instanceof SparkException)) {
+                throw e;
+            }
+            LOG.debug("Whoever has the coordinator's name does not know our words.", e);
+            throw new InvalidSettingsException(OTHER_VERSION);
+        }
     }
 
     private void require(Object[] message) {
@@ -87,9 +123,10 @@ final class AllowanceDesk {
      * As {@link #open}; empty, with a warning, where the platform keeps the driver's RPC from us. Then one task writes and
      * coordinates itself.
      */
-    static Optional<AllowanceDesk> tryOpen(String name, UserMapOptions options, AllowanceLog seed) {
+    static Optional<AllowanceDesk> tryOpen(
+            Supplier<RpcEnv> rpc, String name, UserMapOptions options, AllowanceLog seed) {
         try {
-            return Optional.of(open(name, options.allowance(), startOf(options), seed));
+            return Optional.of(open(rpc.get(), name, options.allowance(), startOf(options), seed));
         } catch (InvalidSettingsException e) {
             throw e;
         } catch (RuntimeException | LinkageError e) {

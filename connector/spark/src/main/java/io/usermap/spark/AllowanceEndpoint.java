@@ -8,7 +8,6 @@ import io.usermap.client.AllowanceRules;
 import io.usermap.client.Tally;
 import io.usermap.client.ValueType;
 import io.usermap.spark.AllowanceMessages.Report;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -162,7 +161,8 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
             reply(context, AllowanceMessages.answer(denied, Long.MAX_VALUE));
             return;
         }
-        Caller caller = callers.computeIfAbsent(writer, id -> new Caller());
+        Caller caller =
+                allowance.isOver(writer.write()) ? new Caller() : callers.computeIfAbsent(writer, id -> new Caller());
         onReports(message);
         Long heldBackUntil = outlived.get(writer);
         if (heldBackUntil != null && System.nanoTime() - heldBackUntil < 0) {
@@ -214,6 +214,9 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     }
 
     private Object[] onOpen(Object[] message) {
+        if (!AllowanceMessages.isOfThisVersion(message)) {
+            return new Object[] {AllowanceDesk.OTHER_VERSION};
+        }
         AllowanceRules wanted = AllowanceMessages.rules(message);
         Instant now = Instant.now();
         long nanos = System.nanoTime();
@@ -221,16 +224,8 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
             if (!callers.isEmpty() || !running.isEmpty()) {
                 return otherFigures(wanted);
             }
-            // What is away under the old figures stays away for as long as the new ones ask.
-            Duration longer = wanted.coolDown().minus(rules.coolDown());
-            AllowanceLog used = allowance.log(now, nanos);
-            AllowanceLog carried = new AllowanceLog(used.entries().stream()
-                    .map(entry -> longer.isNegative()
-                            ? entry
-                            : new AllowanceLog.Entry(entry.until().plus(longer), entry.mappings()))
-                    .toList());
             rules = wanted;
-            allowance = new Allowance(wanted, carried, now, nanos);
+            allowance = allowance.with(wanted);
         }
         // What this coordinator wrote down itself is in its log already.
         AllowanceLog others = new AllowanceLog(AllowanceMessages.seed(message).entries().stream()
@@ -335,7 +330,9 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
         allowance.leave(writer);
         callers.remove(writer);
         outlived.remove(writer);
-        left.add(writer);
+        if (!allowance.isOver(writer.write())) {
+            left.add(writer);
+        }
     }
 
     /**

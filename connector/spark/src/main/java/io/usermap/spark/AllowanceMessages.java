@@ -33,6 +33,9 @@ final class AllowanceMessages {
     static final String PROGRESS = "progress";
     static final String OK = "ok";
 
+    /** What these messages mean; raised with every change, because two versions of the jar can meet in one application. */
+    static final int VERSION = 1;
+
     private static final String GRANT = "grant";
     private static final String LATER = "later";
     private static final String DENIED = "denied";
@@ -156,12 +159,17 @@ final class AllowanceMessages {
             rules.guard().toNanos(),
             rules.callTimeout().toNanos()
         };
-        return new Object[] {OPEN, figures, encode(seed), rules.pacing().name()};
+        return new Object[] {OPEN, figures, encode(seed), rules.pacing().name(), VERSION};
     }
 
     static Object[] begin(String write, AllowanceRules rules) {
         Object[] open = open(rules, AllowanceLog.empty());
         return new Object[] {BEGIN, open[1], open[2], open[3], write};
+    }
+
+    /** Whether whoever opens means by these messages what this class does. */
+    static boolean isOfThisVersion(Object[] open) {
+        return open.length > 4 && open[4].equals(VERSION);
     }
 
     static AllowanceRules rules(Object[] open) {

@@ -46,7 +46,7 @@ public final class UserMapCatalog implements TableCatalog {
         if (identifier.namespace().length > 0 || !identifier.name().equalsIgnoreCase(TABLE)) {
             throw new NoSuchTableException(identifier);
         }
-        return new UserMapTable(name + "." + TABLE, options, ServiceKeys.PlainKeys.REFUSE);
+        return new UserMapTable(name + "." + TABLE, options, ServiceKeys.PlainKeys.REFUSE, AllowanceDesk::driversRpc);
     }
 
     @Override

@@ -14,6 +14,8 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
+import org.apache.spark.rpc.RpcEnv;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -88,12 +90,18 @@ public final class UserMapRun implements AutoCloseable {
      * @throws io.usermap.client.InvalidSettingsException if the options are wrong
      */
     public static UserMapRun open(SparkSession session, Map<String, String> options, Secret apiKey, AllowanceLog seed) {
+        return open(session, options, apiKey, seed, AllowanceDesk::driversRpc);
+    }
+
+    /** As the public one; {@code rpc} reaches the driver's RPC, and throws where the platform keeps it. */
+    static UserMapRun open(
+            SparkSession session, Map<String, String> options, Secret apiKey, AllowanceLog seed, Supplier<RpcEnv> rpc) {
         UserMapOptions parsed = UserMapOptions.of(options);
         session.sparkContext().assertNotStopped();
         String name = AllowanceDesk.nameOf(parsed.endpoints(), apiKey);
-        Optional<AllowanceDesk> desk = AllowanceDesk.tryOpen(name, parsed, seed);
+        Optional<AllowanceDesk> desk = AllowanceDesk.tryOpen(rpc, name, parsed, seed);
         if (desk.isEmpty()) {
-            UserMapWrite.usedInTasks(name, seed);
+            SoleWriter.of(name).learn(AllowanceDesk.startOf(parsed), seed);
         }
         UserMapRun run = new UserMapRun(options, parsed.allowance(), name, apiKey, desk);
         OPEN.put(run.reference, run);
@@ -152,8 +160,7 @@ public final class UserMapRun implements AutoCloseable {
     /** What of the window is used up now, permits in flight included, for the next run's seed. */
     public AllowanceLog allowanceLog() {
         return desk.map(AllowanceDesk::log)
-                .or(() -> UserMapWrite.usedInTasks(allowanceName))
-                .orElseGet(AllowanceLog::empty);
+                .orElseGet(() -> SoleWriter.of(allowanceName).used(rules));
     }
 
     /** Stops the run's writes: no more grants; requests in flight are answered and receipted. Idempotent. */

@@ -29,6 +29,7 @@ public final class UserMapSource implements TableProvider, DataSourceRegister {
 
     @Override
     public Table getTable(StructType schema, Transform[] partitioning, Map<String, String> properties) {
-        return new UserMapTable(NAME, new CaseInsensitiveStringMap(properties), ServiceKeys.PlainKeys.WARN);
+        return new UserMapTable(
+                NAME, new CaseInsensitiveStringMap(properties), ServiceKeys.PlainKeys.WARN, AllowanceDesk::driversRpc);
     }
 }

@@ -5,6 +5,8 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
+import org.apache.spark.rpc.RpcEnv;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.connector.catalog.SupportsWrite;
 import org.apache.spark.sql.connector.catalog.TableCapability;
@@ -19,17 +21,21 @@ final class UserMapTable implements SupportsWrite {
     private final String name;
     private final CaseInsensitiveStringMap defaults;
     private final ServiceKeys.PlainKeys plainKeys;
+    private final Supplier<RpcEnv> rpc;
 
     /**
      * A table.
      *
      * @param defaults options that hold unless a write sets them
      * @param plainKeys whether these may hold a plain key
+     * @param rpc reaches the driver's RPC; throws where the platform keeps it
      */
-    UserMapTable(String name, CaseInsensitiveStringMap defaults, ServiceKeys.PlainKeys plainKeys) {
+    UserMapTable(
+            String name, CaseInsensitiveStringMap defaults, ServiceKeys.PlainKeys plainKeys, Supplier<RpcEnv> rpc) {
         this.name = name;
         this.defaults = defaults;
         this.plainKeys = plainKeys;
+        this.rpc = rpc;
     }
 
     @Override
@@ -67,7 +73,7 @@ final class UserMapTable implements SupportsWrite {
                 Secret apiKey = run.map(UserMapRun::apiKey)
                         .orElseGet(() ->
                                 ServiceKeys.resolve(UserMapOptions.API_KEY.key(), options.apiKeyText(), plainKeys));
-                return new UserMapWrite(SparkSession.active(), info.queryId(), options, columns, apiKey, run);
+                return new UserMapWrite(SparkSession.active(), info.queryId(), options, columns, apiKey, run, rpc);
             }
         };
     }

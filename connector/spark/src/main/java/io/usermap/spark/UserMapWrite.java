@@ -11,8 +11,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.UUID;
-import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
+import org.apache.spark.rpc.RpcEnv;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.connector.distributions.Distribution;
 import org.apache.spark.sql.connector.distributions.Distributions;
@@ -41,16 +42,12 @@ import org.slf4j.LoggerFactory;
 final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite, StreamingWrite {
     private static final Logger LOG = LoggerFactory.getLogger(UserMapWrite.class);
 
-    /** Where there is no coordinator: what the last write of each allowance left behind, for the next one to start with. */
-    private static final Map<String, AllowanceLog> USED_IN_TASKS = new ConcurrentHashMap<>();
-
     private final SparkSession session;
     private final String writeId;
     private final UserMapOptions options;
     private final MappingColumns columns;
     private final Secret apiKey;
     private final String allowanceName;
-    private final AllowanceLines lines;
     private final Optional<AllowanceDesk> desk;
     private String streamId;
 
@@ -60,7 +57,8 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
             UserMapOptions options,
             MappingColumns columns,
             Secret apiKey,
-            Optional<UserMapRun> run) {
+            Optional<UserMapRun> run,
+            Supplier<RpcEnv> rpc) {
         this.session = session;
         this.writeId = writeId;
         this.options = options;
@@ -68,28 +66,13 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
         this.apiKey = apiKey;
         this.streamId = writeId;
         this.allowanceName = AllowanceDesk.nameOf(options.endpoints(), apiKey);
-        this.desk = AllowanceDesk.tryOpen(allowanceName, options, AllowanceLog.empty());
+        this.desk = AllowanceDesk.tryOpen(rpc, allowanceName, options, AllowanceLog.empty());
         if (desk.isEmpty() && session.sparkContext().getConf().getBoolean("spark.speculation", false)) {
             throw new InvalidSettingsException("Cannot write mappings: this platform keeps the driver's RPC from the"
                     + " connector, and with spark.speculation two tasks would each use the whole allowance. Set"
                     + " spark.speculation to false.");
         }
-        this.lines = desk.isPresent()
-                ? desk.get().lines()
-                : new AllowanceLines.InTask(
-                        options.allowance(),
-                        usedInTasks(allowanceName).orElseGet(() -> AllowanceDesk.startOf(options)));
         run.ifPresent(known -> known.writes(writeId));
-    }
-
-    /** Where there is no coordinator: what the last write of that allowance left behind, if there was one. */
-    static Optional<AllowanceLog> usedInTasks(String allowanceName) {
-        return Optional.ofNullable(USED_IN_TASKS.get(allowanceName));
-    }
-
-    /** Where there is no coordinator: what the next write of that allowance starts with. */
-    static void usedInTasks(String allowanceName, AllowanceLog used) {
-        USED_IN_TASKS.put(allowanceName, used);
     }
 
     /** The id of one epoch of a streaming write. */
@@ -152,6 +135,11 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
     }
 
     private UserMapWriterFactory factory(String id, PhysicalWriteInfo info) {
+        // As late as this, because other writes may have come and gone since this one was planned.
+        AllowanceLines lines = desk.map(AllowanceDesk::lines)
+                .orElseGet(() -> new AllowanceLines.InTask(
+                        options.allowance(),
+                        SoleWriter.of(allowanceName).begin(writeId, AllowanceDesk.startOf(options))));
         return new UserMapWriterFactory(
                 id,
                 columns,
@@ -229,9 +217,9 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
         desk.ifPresent(known -> known.end(id));
         if (desk.isEmpty()) {
             boolean whole = messages.length == 1 && messages[0] instanceof Message;
-            usedInTasks(
-                    allowanceName,
-                    whole ? ((Message) messages[0]).used() : AllowanceLines.InTask.lost(options.allowance()));
+            AllowanceLog left =
+                    whole ? ((Message) messages[0]).used() : AllowanceLines.InTask.lost(options.allowance());
+            SoleWriter.of(allowanceName).end(writeId, left);
         }
     }
 

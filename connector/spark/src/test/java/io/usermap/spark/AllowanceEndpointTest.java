@@ -8,8 +8,11 @@ import io.usermap.client.AllowanceAnswer.Grant;
 import io.usermap.client.AllowanceLog;
 import io.usermap.client.AllowanceRules;
 import io.usermap.client.AllowanceRules.Pacing;
+import io.usermap.client.Endpoints;
+import io.usermap.client.Secret;
 import io.usermap.client.Tally;
 import io.usermap.spark.AllowanceMessages.Report;
+import java.net.URI;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -73,6 +76,52 @@ class AllowanceEndpointTest {
     @AfterEach
     void stop() {
         endpoint.onStop();
+    }
+
+    @Test
+    void otherFiguresDoNotEndTheStopAfterA429() {
+        Object[] answer = (Object[]) say(AllowanceMessages.ask("q", QUICK, 10, List.of()));
+        Grant grant = (Grant) AllowanceMessages.answer(answer);
+        Report refused = new Report(1, grant.permit(), Outcome.THROTTLED, Duration.ZERO, Duration.ZERO, Tally.NONE, "");
+        endpoint.receive().apply(AllowanceMessages.report(QUICK, List.of(refused)));
+        say(AllowanceMessages.leave(QUICK, List.of(), Tally.NONE));
+        say(new Object[] {AllowanceMessages.END, "write"});
+        AllowanceRules halved = AllowanceRules.of(
+                25, 1, Duration.ofSeconds(30), Duration.ofSeconds(1), Duration.ofSeconds(30), Pacing.BURST);
+
+        assertThat(say(AllowanceMessages.open(halved, AllowanceLog.empty()))).isEqualTo(new Object[] {"ok"});
+        Writer next = new Writer("next", 0, 3);
+        assertThat(say(AllowanceMessages.ask("n", next, 10, List.of()))).isEqualTo("nothing");
+    }
+
+    @Test
+    void whoeverSpeaksAnotherVersionIsToldSo() {
+        Object[] open = AllowanceMessages.open(RULES, AllowanceLog.empty());
+        open[open.length - 1] = AllowanceMessages.VERSION + 1;
+
+        assertThat(say(open)).isEqualTo(new Object[] {AllowanceDesk.OTHER_VERSION});
+    }
+
+    @Test
+    void aQuestionAfterTheEndOfItsWriteKeepsOtherFiguresFromNobody() {
+        say(new Object[] {AllowanceMessages.END, "write"});
+        Object[] denied = (Object[]) say(AllowanceMessages.ask("q", QUICK, 10, List.of()));
+        assertThat(denied[0]).isEqualTo("denied");
+        AllowanceRules halved = AllowanceRules.of(
+                25, 1, Duration.ofSeconds(30), Duration.ofSeconds(1), Duration.ofSeconds(30), Pacing.BURST);
+
+        assertThat(say(AllowanceMessages.open(halved, AllowanceLog.empty()))).isEqualTo(new Object[] {"ok"});
+    }
+
+    @Test
+    void theUsualPortAndTheCaseOfTheHostMakeNoOtherAllowance() {
+        assertThat(nameFor("https://API.example.com:443")).isEqualTo(nameFor("https://api.example.com"));
+        assertThat(nameFor("http://127.0.0.1:80")).isEqualTo(nameFor("http://127.0.0.1"));
+        assertThat(nameFor("https://api.example.com:80")).isNotEqualTo(nameFor("https://api.example.com"));
+    }
+
+    private static String nameFor(String url) {
+        return AllowanceDesk.nameOf(new Endpoints(URI.create(url), URI.create(url)), Secret.of("key-of-tests"));
     }
 
     @Test

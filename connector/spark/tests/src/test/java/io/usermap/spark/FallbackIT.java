@@ -1,64 +1,161 @@
 package io.usermap.spark;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.usermap.client.AllowanceLog;
 import io.usermap.client.AllowanceRules;
 import io.usermap.client.Secret;
+import io.usermap.sandbox.SandboxRequest;
 import java.time.Duration;
 import java.time.Instant;
-import org.apache.spark.sql.catalyst.InternalRow;
-import org.apache.spark.sql.catalyst.expressions.GenericInternalRow;
-import org.apache.spark.sql.connector.write.DataWriter;
-import org.apache.spark.unsafe.types.UTF8String;
-import org.apache.spark.util.SerializableConfiguration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.Test;
 
 /** The one writer that coordinates itself, where a platform keeps the driver's RPC from the connector. */
 class FallbackIT extends SparkCase {
 
     @Test
-    void handsItsWindowToTheNextWriteWhichKeepsToIt() throws Exception {
-        AllowanceLog used = send(AllowanceLog.empty(), 0, PER_SECOND);
-        long full = System.nanoTime();
-        AllowanceLog later = send(used, PER_SECOND, 100);
-
-        assertThat(sandbox.mappings()).hasSize(PER_SECOND + 100);
-        assertThat(sandbox.counts().throttled()).isZero();
-        assertThat(sandbox.mostInWindow()).isEqualTo(PER_SECOND);
-        assertThat(Duration.ofNanos(System.nanoTime() - full)).isGreaterThan(Duration.ofMillis(900));
-        assertThat(later.entries()).extracting(AllowanceLog.Entry::mappings).contains(100);
+    void onePartitionWritesHoweverManyWritersAreWanted() throws Exception {
+        TaskLog tasks = new TaskLog();
+        spark.sparkContext().addSparkListener(tasks);
+        try {
+            CompletableFuture<Throwable> writing = start(2 * PER_SECOND, options("writers", "4"));
+            waitForRequests(1);
+            assertThat(tasks.running()).hasSize(1);
+            assertThat(writing.get(30, TimeUnit.SECONDS)).isNull();
+        } finally {
+            spark.sparkContext().removeSparkListener(tasks);
+        }
+        assertThat(sandbox.mappings()).hasSize(2 * PER_SECOND);
+        assertWindowKept();
     }
 
     @Test
-    void assumesAFullWindowAfterAnAttemptOfWhichNothingIsKnown() {
-        AllowanceRules rules = UserMapOptions.of(options()).allowance();
-        AllowanceLog lost = AllowanceLines.InTask.lost(rules);
+    void aSecondWriteAtTheSameTimeIsRefusedAndTakenWhenTheFirstIsOver() throws Exception {
+        CompletableFuture<Throwable> first = start(4 * PER_SECOND, options());
+        waitForRequests(1);
 
-        assertThat(lost.entries()).singleElement().satisfies(entry -> {
-            assertThat(entry.mappings()).isEqualTo(PER_SECOND);
-            assertThat(entry.until()).isAfter(Instant.now().plus(rules.coolDown()));
+        assertThatThrownBy(() -> writeAlone(rows(map("ann@shop", "ann@global")), options()))
+                .hasMessageStartingWith("Cannot write mappings: another write of this application to the same service")
+                .hasMessageEndingWith("Start this write when the other is over.");
+        assertThat(first.get(30, TimeUnit.SECONDS)).isNull();
+        writeAlone(rows(map("ann@shop", "ann@global")), options());
+
+        assertThat(sandbox.mappings()).hasSize(4 * PER_SECOND + 1).containsEntry("ann@shop", "ann@global");
+        assertWindowKept();
+    }
+
+    @Test
+    void aWriteHandsItsWindowToTheNext() {
+        writeAlone(manyRows(PER_SECOND), options());
+        writeAlone(manyRows(2 * PER_SECOND), options());
+
+        assertThat(sandbox.counts().mapped()).isEqualTo(3 * PER_SECOND);
+        assertWindowKept();
+    }
+
+    @Test
+    void aRunThatIsOpenedAddsItsSeedToWhatAWriteHasJustUsed() {
+        Map<String, String> options = options();
+        writeAlone(manyRows(PER_SECOND), options);
+        AllowanceLog.Entry elsewhere = new AllowanceLog.Entry(Instant.now().plusSeconds(5), 1);
+        Map<String, String> withoutKey = options();
+        withoutKey.remove("apiKey");
+        try (UserMapRun run = UserMapRun.open(
+                spark,
+                withoutKey,
+                Secret.of("key-of-tests"),
+                new AllowanceLog(List.of(elsewhere)),
+                NoCoordinatorSource.KEPT)) {
+            assertThat(run.allowanceLog().entries()).contains(elsewhere);
+            writeAlone(manyRows(PER_SECOND), run.options());
+        }
+
+        assertThat(sandbox.counts().mapped()).isEqualTo(2 * PER_SECOND);
+        assertWindowKept();
+    }
+
+    @Test
+    void twinsAreRefused() {
+        spark.sparkContext().conf().set("spark.speculation", "true");
+        try {
+            assertThatThrownBy(() -> writeAlone(manyRows(10), options()))
+                    .hasMessageStartingWith("Cannot write mappings: this platform keeps the driver's RPC")
+                    .hasMessageEndingWith("Set spark.speculation to false.");
+        } finally {
+            spark.sparkContext().conf().remove("spark.speculation");
+        }
+        assertThat(sandbox.requests()).isEmpty();
+    }
+
+    @Test
+    void anAttemptAfterOneThatDiedAssumesAFullWindow() throws Exception {
+        Map<String, String> options = options("requestTimeout", "1s", "connectTimeout", "1s");
+        AllowanceRules rules = UserMapOptions.of(options).allowance();
+        TaskLog tasks = new TaskLog();
+        spark.sparkContext().addSparkListener(tasks);
+        try {
+            CompletableFuture<Throwable> writing = start(3 * PER_SECOND, options);
+            waitForRequests(1);
+            Instant killed = Instant.now();
+            tasks.running().forEach(id -> spark.sparkContext().killTaskAttempt(id, true, "the test ends it"));
+
+            assertThat(writing.get(60, TimeUnit.SECONDS)).isNull();
+            // What was asked before the kill may still have left for a moment after it.
+            Instant settled = killed.plus(rules.coolDown());
+            assertThat(sandbox.requests())
+                    .extracting(SandboxRequest::arrivedAt)
+                    .noneMatch(at -> at.isAfter(settled) && at.isBefore(killed.plus(rules.silentHold())));
+            assertThat(sandbox.mappings()).hasSize(3 * PER_SECOND);
+        } finally {
+            spark.sparkContext().removeSparkListener(tasks);
+        }
+        assertWindowKept();
+    }
+
+    @Test
+    void afterAWriteOfWhichNothingIsKnownTheNextAssumesAFullWindow() throws Exception {
+        Map<String, String> options = options("requestTimeout", "1s", "connectTimeout", "1s");
+        CompletableFuture<Throwable> first = start(20 * PER_SECOND, options);
+        waitForRequests(1);
+        spark.sparkContext().cancelJobGroup("alone");
+        assertThat(first.get(30, TimeUnit.SECONDS)).isNotNull();
+        long ended = System.nanoTime();
+        writeAlone(manyRows(1), options);
+
+        Duration hold = UserMapOptions.of(options).allowance().silentHold();
+        assertThat(Duration.ofNanos(System.nanoTime() - ended)).isGreaterThan(hold.minusMillis(200));
+        assertWindowKept();
+    }
+
+    private void assertWindowKept() {
+        assertThat(sandbox.counts().throttled()).isZero();
+        assertThat(sandbox.mostInWindow()).isLessThanOrEqualTo(PER_SECOND);
+    }
+
+    private void writeAlone(Dataset<Row> rows, Map<String, String> options) {
+        rows.write()
+                .format(NoCoordinatorSource.class.getName())
+                .mode("append")
+                .options(options)
+                .save();
+    }
+
+    private CompletableFuture<Throwable> start(int rows, Map<String, String> options) {
+        return CompletableFuture.supplyAsync(() -> {
+            spark.sparkContext().setJobGroup("alone", "alone", true);
+            return catchThrowable(() -> writeAlone(manyRows(rows), options));
         });
     }
 
-    private AllowanceLog send(AllowanceLog seed, int first, int count) throws Exception {
-        UserMapOptions options = UserMapOptions.of(options());
-        UserMapWriterFactory factory = new UserMapWriterFactory(
-                "write-" + first,
-                new MappingColumns(0, 1, -1, "user_id"),
-                options,
-                Secret.of("key-of-tests"),
-                new AllowanceLines.InTask(options.allowance(), seed),
-                "fallback",
-                1,
-                new SerializableConfiguration(spark.sparkContext().hadoopConfiguration()));
-        try (DataWriter<InternalRow> writer = factory.createWriter(0, first)) {
-            for (int i = first; i < first + count; i++) {
-                writer.write(new GenericInternalRow(new Object[] {
-                    UTF8String.fromString("user-%05d".formatted(i)), UTF8String.fromString("global-user")
-                }));
-            }
-            return ((UserMapDataWriter.Message) writer.commit()).used();
-        }
+    private void waitForRequests(int count) {
+        Waiting.until(count + " requests are there", () -> sandbox.requests().size() >= count);
     }
 }

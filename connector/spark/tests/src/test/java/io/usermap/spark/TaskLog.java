@@ -55,6 +55,14 @@ final class TaskLog extends SparkListener {
                 .collect(Collectors.toSet());
     }
 
+    /** The attempts of the latest stage that run now, by their ids. */
+    synchronized Set<Long> running() {
+        return ofLatestStage()
+                .map(Started::id)
+                .filter(id -> !ended.contains(id))
+                .collect(Collectors.toSet());
+    }
+
     /** Whether the latest stage has a speculative attempt at {@code partition}. */
     synchronized boolean hasTwin(int partition) {
         return ofLatestStage().anyMatch(task -> task.partition() == partition && task.speculative());
