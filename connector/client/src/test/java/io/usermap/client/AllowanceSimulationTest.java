@@ -15,6 +15,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Whatever goes wrong: the documented window is never exceeded, nothing is lost, and everybody gets there. */
 class AllowanceSimulationTest {
 
+    /** Faults end so long before the end of the long runs. */
+    private static final double CALM_SECONDS = 900;
+
     static LongStream seeds() {
         return Seeds.first(60);
     }
@@ -82,9 +85,14 @@ class AllowanceSimulationTest {
             SimulatedService service = new SimulatedService(time, ServerModel.exact(1_500, 30, false));
             Traffic traffic = chaos(seed);
             traffic.rules = Traffic.rules(1, Pacing.SMOOTH);
+            List<PermitAudit> audits = new ArrayList<>();
+            traffic.coordinator = PermitAudit.into(audits);
             long[] rows = new long[8];
             Arrays.fill(rows, 1_000_000);
-            new SimulatedApplication(service, traffic, seed, AllowanceLog.empty()).write(rows);
+            SimulatedApplication application =
+                    new SimulatedApplication(service, traffic, seed, AllowanceLog.empty()).write(rows);
+            time.runUntil(3 * 3_600 - CALM_SECONDS);
+            application.calm();
             time.runUntil(3 * 3_600);
             requests += service.arrivals.requests();
 
@@ -92,6 +100,14 @@ class AllowanceSimulationTest {
             assertThat(service.arrivals.mostInAnyWindow(30))
                     .as("fullest window, seed %d", seed)
                     .isLessThanOrEqualTo(1_500);
+            assertThat(audits.get(0).discrepancies()).as("books, seed %d", seed).isEmpty();
+            assertThat(audits.get(0).longestWait())
+                    .as("longest wait, seed %d", seed)
+                    .isLessThan(900);
+            // Nothing has got stuck: lost reports and slow answers go on and cost their part, no more.
+            assertThat(service.arrivals.mappingsBefore(3 * 3_600) - service.arrivals.mappingsBefore(3 * 3_600 - 300))
+                    .as("mappings in the last 300 s, seed %d", seed)
+                    .isGreaterThan(300 * 30);
         }
     }
 }

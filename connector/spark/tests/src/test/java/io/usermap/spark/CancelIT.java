@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.usermap.client.AllowanceLog;
 import io.usermap.client.Secret;
+import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -23,7 +24,12 @@ class CancelIT extends SparkCase {
 
         assertThat(cancelled.get(20, TimeUnit.SECONDS)).hasMessageContaining("cancelled");
         long before = sandbox.counts().mapped();
+        long start = System.nanoTime();
         write(rows(map("ann@shop", "ann@global")), options());
+        // Turns that were kept for the dead would be in the way until the hold of their permits is over.
+        assertThat(Duration.ofNanos(System.nanoTime() - start))
+                .isLessThan(
+                        UserMapOptions.of(options()).allowance().silentHold().dividedBy(4));
         assertThat(sandbox.mappings()).containsEntry("ann@shop", "ann@global");
         assertThat(sandbox.counts().mapped() - before).isLessThan(PER_SECOND * 2L);
         assertThat(sandbox.counts().throttled()).isZero();
