@@ -105,8 +105,8 @@ class WriteIT extends SparkCase {
 
     @Test
     void startsTheNextBatchWhileRequestsOfTheOneBeforeAreInFlight() throws IOException {
-        Map<String, String> smooth = options(
-                "pacing", "smooth", "maxBatchRows", "37", "writers", "2", "receiptsPath", receipts.toString());
+        Map<String, String> smooth =
+                options("pacing", "smooth", "maxBatchRows", "37", "writers", "2", "receiptsPath", receipts.toString());
         write(manyRows(1_200), smooth);
 
         assertThat(sandbox.mappings()).hasSize(1_200);
