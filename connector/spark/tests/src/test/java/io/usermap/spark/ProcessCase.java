@@ -199,6 +199,19 @@ abstract class ProcessCase {
         return gate.held().stream().flatMap(held -> held.stream()).collect(Collectors.toSet());
     }
 
+    /** The users of the last request of each of {@code partitions} that the sandbox has received. */
+    Set<String> usersOfLastRequests(Set<Integer> partitions) {
+        Map<Integer, Set<String>> last = new HashMap<>();
+        for (SandboxRequest request : sandbox.requests()) {
+            Set<String> users = request.mappings().stream()
+                    .map(SandboxRequest.Mapping::userId)
+                    .collect(Collectors.toSet());
+            last.put(partitionOf(users.iterator().next()), users);
+        }
+        last.keySet().retainAll(partitions);
+        return last.values().stream().flatMap(Set::stream).collect(Collectors.toSet());
+    }
+
     /** How many mappings arrived between two times of the monotonic clock. */
     int arrivedBetween(long fromNanos, long toNanos) {
         return sandbox.requests().stream()

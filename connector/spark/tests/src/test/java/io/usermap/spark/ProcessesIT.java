@@ -73,6 +73,8 @@ class ProcessesIT extends ProcessCase {
             // Its last bytes may still be on their way to the gate; nobody takes its place so soon.
             Waiting.pass(Duration.ofMillis(100));
             Set<String> onTheWay = usersHeld(gate);
+            // An answer that came just before the kill may have no receipt yet: the last one of a partition.
+            Set<String> perhapsUnrecorded = usersOfLastRequests(doomed);
             Waiting.pass(WINDOW);
             assertThat(arrivedBetween(killed, killed + WINDOW.toNanos()))
                     .as("without what the dead one may have sent")
@@ -81,7 +83,9 @@ class ProcessesIT extends ProcessCase {
             finish(writing);
 
             assertThat(sandbox.mappings()).hasSize(2_000);
-            assertThat(onTheWay).containsAll(sentAgain());
+            assertThat(sentAgain())
+                    .filteredOn(user -> doomed.contains(partitionOf(user)))
+                    .allMatch(user -> onTheWay.contains(user) || perhapsUnrecorded.contains(user));
             assertTheWindowWasKept();
             print(onTheWay.size() + " mappings on their way at the kill, "
                     + sentAgain().size() + " sent again");
@@ -93,7 +97,7 @@ class ProcessesIT extends ProcessCase {
     void aGrantThatReachesAStoppedExecutorIsNotUsedWhenItGoesOn() throws Exception {
         List<ExecutorProcess> executors = bothExecutors();
         try (UserMapRun run = run(options(sandbox.endpoint(), "requestTimeout", "2s"))) {
-            CompletableFuture<Void> writing = start(users("user", 1_200), run);
+            CompletableFuture<Void> writing = start(users("user", 1_600), run);
             Waiting.until("the window has been full", () -> sandbox.requests().size() > WRITERS);
             ExecutorProcess victim = busiest(executors);
 
@@ -112,7 +116,7 @@ class ProcessesIT extends ProcessCase {
             }
             finish(writing);
 
-            assertThat(sandbox.mappings()).hasSize(1_200 + 2 * PER_WINDOW);
+            assertThat(sandbox.mappings()).hasSize(1_600 + 2 * PER_WINDOW);
             assertTheWindowWasKept();
             print("an executor was stopped for "
                     + Duration.between(stopped, Instant.now()).toMillis() + " ms at most");
@@ -123,8 +127,10 @@ class ProcessesIT extends ProcessCase {
      * Stops {@code victim} while its question is open, and waits until the answer is on its way to it; returns when it was
      * stopped.
      */
-    private static Instant stopBetweenQuestionAndAnswer(ExecutorProcess victim, UserMapRun run) throws Exception {
+    private Instant stopBetweenQuestionAndAnswer(ExecutorProcess victim, UserMapRun run) throws Exception {
         for (int attempt = 1; attempt <= 5; attempt++) {
+            // Who has been answered asks for more, and waits for a window that has just been filled.
+            Waiting.within(WINDOW.multipliedBy(2), () -> inWindow() > PER_WINDOW - PER_WINDOW / 8 && isQuiet());
             victim.stop();
             Instant stopped = Instant.now();
             // A question waits for a window at most; what was just sending when it was stopped has no open question.
@@ -135,6 +141,11 @@ class ProcessesIT extends ProcessCase {
             victim.resume();
         }
         throw new AssertionError("In vain stopped an executor five times to catch it between question and answer.");
+    }
+
+    private boolean isQuiet() {
+        long now = System.nanoTime();
+        return arrivedBetween(now - Duration.ofMillis(300).toNanos(), now) == 0;
     }
 
     /**
