@@ -102,8 +102,9 @@ final class Planner implements AutoCloseable {
             PlanFacts seen = registered();
             PlanFacts settled = registered();
             boolean isPairs = shape instanceof Shape.Pairs;
+            boolean isFeed = shape instanceof Shape.Pairs of && of.feed().isPresent();
             Optional<PairRows> pairs = isPairs ? Optional.of(PairRows.of(checked)) : Optional.empty();
-            Dataset<Row> sightings = pairs.map(Making::sightings).orElseGet(() -> sightings(checked));
+            Dataset<Row> sightings = pairs.map(rows -> sightings(rows, isFeed)).orElseGet(() -> sightings(checked));
             int partitions = partitions(sightings);
             JavaRDD<InternalRow> byId = sorted(sightings, "key", partitions);
             boolean small = isSmall(byId);
@@ -150,7 +151,7 @@ final class Planner implements AutoCloseable {
                     col("reason")));
         }
 
-        private static Dataset<Row> sightings(PairRows pairs) {
+        private Dataset<Row> sightings(PairRows pairs, boolean isFeed) {
             Dataset<Row> rejects = pairs.rejects()
                     .select(
                             col("target").as("cluster"),
@@ -159,9 +160,24 @@ final class Planner implements AutoCloseable {
                             lit(false).as("asked"),
                             lit(null).cast("double").as("rank"),
                             col("reason"));
-            return keyed(pairs.ranked(Pairs.members(pairs.wishes()))
+            Dataset<Row> wishes = isFeed ? withTargetsInForce(pairs.wishes()) : pairs.wishes();
+            return keyed(pairs.ranked(Pairs.members(wishes))
                     .withColumn("reason", lit(null).cast("string"))
                     .unionByName(rejects));
+        }
+
+        /** A feed does not name what stays: where its targets are mapped themselves, that is part of a chain to flatten. */
+        private Dataset<Row> withTargetsInForce(Dataset<Row> wishes) {
+            Dataset<Row> targets = wishes.filter(col("target").isNotNull())
+                    .select(col("target").as("user_id"))
+                    .distinct()
+                    .join(wishes.select("user_id"), new String[] {"user_id"}, "left_anti");
+            return wishes.unionByName(state.rows(version, targets, limits.small())
+                    .filter(col("global_user_id").isNotNull())
+                    .select(
+                            col("user_id"),
+                            col("global_user_id").as("target"),
+                            lit(false).as("unmap")));
         }
 
         private static Dataset<Row> keyed(Dataset<Row> rows) {

@@ -155,6 +155,27 @@ final class State {
                         Collectors.mapping(Entry::user, Collectors.toList())));
     }
 
+    /**
+     * The rows of {@code version} for {@code users}.
+     *
+     * @param users {@code user_id}, every user once
+     * @param few so many are looked up; for more, the state is read as a whole
+     */
+    Dataset<Row> rows(Version version, Dataset<Row> users, int few) {
+        List<Row> first = users.limit(few + 1).collectAsList();
+        if (first.size() > few) {
+            return rows(version).join(users, new String[] {"user_id"}, "left_semi");
+        }
+        Set<UTF8String> ids = first.stream()
+                .map(row -> UTF8String.fromString(row.getString(0)))
+                .collect(Collectors.toSet());
+        Iterator<Row> found = rows(
+                found(List.of(zipped(version)), ids, partsFor(version.users())).iterator());
+        List<Row> rows = new ArrayList<>();
+        found.forEachRemaining(rows::add);
+        return spark.createDataFrame(rows, SCHEMA);
+    }
+
     /** The entries of {@code ids}, in each of several places. */
     private List<Entry> found(List<Zipped> each, Set<UTF8String> ids, int partitions) {
         Broadcast<HashSet<UTF8String>> wanted = context().broadcast(new HashSet<>(ids));

@@ -283,6 +283,32 @@ class PlannerIT {
                         + " 'source.sql'.");
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"usual", "small beside the state"})
+    void aFeedFollowsMappingsInForceThatItDoesNotName(String way) {
+        Shape feed = new Shape.Pairs(
+                "user_id",
+                "global_user_id",
+                Optional.of("unmap"),
+                Optional.of(new Shape.Feed("_change_type", "_commit_version")),
+                Optional.empty());
+        Dataset<Row> checked = pairs("a>b", "x>y", "y>z", "k>l", "m!")
+                .selectExpr(
+                        "user_id",
+                        "global_user_id AS target",
+                        "unmap",
+                        "cast(null AS double) AS rank",
+                        "cast(null AS string) AS reason");
+        StateOnDisk ledger =
+                new StateOnDisk(LOCAL.spark(), folder).with(state(Map.of("b", "c", "y", "w", "m", "l", "n", "l")));
+        State state = ledger.state();
+        Planner.Limits limits = Objects.requireNonNull(WAYS.get(way));
+
+        assertThat(planned(new Planner.Making(LOCAL.spark(), state, state.current(), Mode.UPSERT, limits)
+                        .planner(checked, feed)))
+                .containsExactly("map a c new", "map k l new", "map x z new", "remap y z moved", "unmap m null asked");
+    }
+
     @Test
     void aPriorityDecidesWhoStandsForACycle() {
         Dataset<Row> pairs =
