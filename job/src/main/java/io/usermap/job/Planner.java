@@ -309,11 +309,6 @@ final class Planner implements AutoCloseable {
         return settled.count(op);
     }
 
-    /** Clusters in which users of several stars in force come together; known once the plan was written. */
-    long merges() {
-        return settled.count(Stars.MERGES);
-    }
-
     /** Users of the largest cluster, its centre included; known once the plan was written. */
     long largestCluster() {
         return settled.largestCluster();

@@ -8,14 +8,12 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.Objects;
-import java.util.Set;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -40,9 +38,6 @@ record Stars(Broadcast<HashMap<UTF8String, List<UTF8String>>> followers, PlanFac
 
     /** Users whose mapping is as it should be, in the counts. */
     static final String UNCHANGED = "unchanged";
-
-    /** Clusters in which users of several stars in force come together, in the counts. */
-    static final String MERGES = "merges";
 
     /** The rows of a plan. */
     static final StructType PLAN = new StructType()
@@ -204,35 +199,28 @@ record Stars(Broadcast<HashMap<UTF8String, List<UTF8String>>> followers, PlanFac
             }
             figures.cluster(members.size());
             UTF8String centre = Election.centre(members);
-            boolean changed = false;
-            for (Member member : members) {
-                changed |= settle(cluster, centre, member);
-            }
-            if (changed) {
-                countMerge(members);
-            }
+            members.forEach(member -> settle(cluster, centre, member));
         }
 
-        private boolean settle(UTF8String cluster, UTF8String centre, Member member) {
+        private void settle(UTF8String cluster, UTF8String centre, Member member) {
             UTF8String present = member.present();
             String reason = reason(member, centre);
             if (member.id().equals(centre)) {
                 if (present == null && !member.asked()) {
-                    return false;
+                    return;
                 }
                 if (present == null && member.known()) {
                     figures.count(UNCHANGED);
-                    return false;
+                    return;
                 }
                 change("unmap", member.id(), null, present, reason, cluster);
-                return true;
+                return;
             }
             if (centre.equals(present)) {
                 figures.count(UNCHANGED);
-                return false;
+                return;
             }
             change(present == null ? "map" : "remap", member.id(), centre, present, reason, cluster);
-            return true;
         }
 
         private static String reason(Member member, UTF8String centre) {
@@ -246,18 +234,6 @@ record Stars(Broadcast<HashMap<UTF8String, List<UTF8String>>> followers, PlanFac
                 return "centre";
             }
             return member.present() == null ? "new" : "moved";
-        }
-
-        private void countMerge(List<Member> members) {
-            Set<UTF8String> stars = new HashSet<>();
-            members.forEach(member -> {
-                if (member.present() != null) {
-                    stars.add(member.present());
-                }
-            });
-            if (stars.size() > 1) {
-                figures.count(MERGES);
-            }
         }
 
         private void change(
