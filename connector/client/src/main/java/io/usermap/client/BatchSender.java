@@ -199,10 +199,7 @@ public final class BatchSender implements AutoCloseable {
             backlog.putFirst(part.notBefore(after(later.after())));
         } else if (answered.answer() instanceof Grant grant) {
             mostInFlight = grant.requestsInFlight();
-            Duration left = grant.sendWithin()
-                    .minus(Duration.ofNanos(System.nanoTime() - answered.askedAt()))
-                    .plus(grant.waited());
-            if (stopped == null && !left.isNegative() && mayLeave(answered, grant, left)) {
+            if (stopped == null && mayLeave(answered, grant)) {
                 int to = part.from() + Math.min(part.size(), grant.mappings());
                 if (to < part.to()) {
                     backlog.putFirst(part.rows(to, part.to()));
@@ -215,13 +212,24 @@ public final class BatchSender implements AutoCloseable {
         }
     }
 
-    private boolean mayLeave(Answered answered, Grant grant, Duration left) throws InterruptedException {
+    private boolean mayLeave(Answered answered, Grant grant) throws InterruptedException {
+        Duration left = timeToSend(answered, grant);
         try {
-            return pacer.tryAcquire(grant.mappings(), grant.mappingsPerSecond(), left);
+            // Asked twice, because a process that was stopped while it waited for the pacer goes on much later.
+            return !left.isNegative()
+                    && pacer.tryAcquire(grant.mappings(), grant.mappingsPerSecond(), left)
+                    && !timeToSend(answered, grant).isNegative();
         } catch (InterruptedException e) {
             giveBack(answered);
             throw e;
         }
+    }
+
+    /** How long {@code grant} may still be used; negative if it is too old. */
+    private static Duration timeToSend(Answered answered, Grant grant) {
+        return grant.sendWithin()
+                .minus(Duration.ofNanos(System.nanoTime() - answered.askedAt()))
+                .plus(grant.waited());
     }
 
     private void dispatch(Part part, Grant grant) {

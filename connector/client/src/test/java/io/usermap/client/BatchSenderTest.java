@@ -13,9 +13,11 @@ import java.time.Duration;
 import java.util.Collections;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -231,6 +233,45 @@ class BatchSenderTest {
             assertThat(sending.send(Sending.batch(5))).isEqualTo(new Resolved());
             assertThat(line.outcomes()).containsExactly(Outcome.UNSENT, Outcome.OK);
             assertThat(sending.server.received).hasSize(1);
+        }
+    }
+
+    @Test
+    void aGrantThatGrewTooOldWhileItWaitedForThePacerGoesBackUnused() throws Exception {
+        CountDownLatch standing = new CountDownLatch(1);
+        CountDownLatch answered = new CountDownLatch(1);
+        ScriptedLine line = generous();
+        line.then((request, wanted) -> {
+            answered.countDown();
+            return line.grant(request, wanted, Duration.ofMillis(300).minusSeconds(5));
+        });
+        try (Sending sending = new Sending(line)) {
+            // Whoever waits for the pacer stands still, as in a process that is stopped, until the grant is too old.
+            CompletableFuture<Void> pause = CompletableFuture.runAsync(() -> {
+                synchronized (sending.pacer) {
+                    standing.countDown();
+                    awaitOrFail(answered);
+                    long until = System.nanoTime() + Duration.ofMillis(600).toNanos();
+                    while (System.nanoTime() - until < 0) {
+                        LockSupport.parkNanos(until - System.nanoTime());
+                    }
+                }
+            });
+            awaitOrFail(standing);
+            assertThat(sending.send(Sending.batch(5))).isEqualTo(new Resolved());
+            pause.get(20, TimeUnit.SECONDS);
+
+            assertThat(line.outcomes()).containsExactly(Outcome.UNSENT, Outcome.OK);
+            assertThat(sending.server.received).hasSize(1);
+            assertThat(sending.acceptedAttempt).hasSize(5).containsValue(1).doesNotContainValue(2);
+        }
+    }
+
+    private static void awaitOrFail(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(20, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
         }
     }
 

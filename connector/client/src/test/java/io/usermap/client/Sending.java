@@ -17,6 +17,7 @@ final class Sending implements AutoCloseable {
     final ScriptedServer server = new ScriptedServer();
     final ScriptedLine line;
     final SendTally tally = new SendTally();
+    final Pacer pacer = Pacer.of("test-" + System.identityHashCode(this));
     final TreeMap<Integer, Integer> acceptedAttempt = new TreeMap<>();
     final Set<Integer> refused = new TreeSet<>();
     IntConsumer onAccepted = row -> {};
@@ -32,7 +33,7 @@ final class Sending implements AutoCloseable {
                 "w-0",
                 UserMapClient.of(server.endpoints(), Duration.ofSeconds(5), requestTimeout),
                 line,
-                Pacer.of("test-" + System.identityHashCode(this)),
+                pacer,
                 new RetrySchedule(Duration.ofMillis(1), Duration.ofMillis(5), 4),
                 tally,
                 cancellation);
