@@ -114,6 +114,24 @@ class AllowanceEndpointTest {
     }
 
     @Test
+    void whatACancelledWriterDidNotSendIsFreeAtOnceThoughOnlyItsFarewellSaysSo() {
+        Object[] answer = (Object[]) say(AllowanceMessages.ask("q", QUICK, 1_500, List.of()));
+        Grant unused = (Grant) AllowanceMessages.answer(answer);
+        assertThat(unused.mappings()).isEqualTo(1_500);
+        Replies waiting = new Replies();
+        Writer next = new Writer("next", 0, 3);
+        endpoint.receiveAndReply(waiting).apply(AllowanceMessages.ask("n", next, 1_500, List.of()));
+        assertThat(waiting.all).as("beside a full window").isEmpty();
+
+        Report unsent = new Report(1, unused.permit(), Outcome.UNSENT, Duration.ZERO, Duration.ZERO, Tally.NONE, "");
+        say(AllowanceMessages.leave(QUICK, List.of(unsent), Tally.NONE));
+        assertThat(waiting.all)
+                .singleElement()
+                .satisfies(reply -> assertThat(((Grant) AllowanceMessages.answer((Object[]) reply)).mappings())
+                        .isEqualTo(1_500));
+    }
+
+    @Test
     void theUsualPortAndTheCaseOfTheHostMakeNoOtherAllowance() {
         assertThat(nameFor("https://API.example.com:443")).isEqualTo(nameFor("https://api.example.com"));
         assertThat(nameFor("http://127.0.0.1:80")).isEqualTo(nameFor("http://127.0.0.1"));
