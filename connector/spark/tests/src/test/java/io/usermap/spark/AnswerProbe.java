@@ -23,23 +23,50 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.LockSupport;
 import java.util.jar.JarEntry;
 import java.util.jar.JarOutputStream;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.FlatMapFunction;
+import org.apache.spark.sql.SparkSession;
 
 /**
  * Asks the coordinator for the allowance from inside an executor, as so many writers at a time, and times the answers.
  *
- * <p>Each writer asks, reports what it was granted as sent after about {@code requestTime}, and asks again. Yields one array of
- * nanoseconds a writer: for each answer, the time from the question to it, less the time that the coordinator let it wait
- * for the window. It travels to the executors in a jar of its own.
+ * <p>Each writer asks, reports what it was granted as sent after about {@code requestTime}, and asks again, until {@code
+ * duration} is over. Yields one array a writer, with two figures for each {@link Answer}. It travels to the executors in a
+ * jar of its own.
  *
  * @param lines the way to the coordinator
  * @param writers how many writers ask in each task, at the same time
- * @param questions how many questions each asks
+ * @param duration how long they ask
  * @param requestTime how long each seems to send, on average
  */
-record AnswerProbe(AllowanceLines lines, int writers, int questions, Duration requestTime)
+record AnswerProbe(AllowanceLines lines, int writers, Duration duration, Duration requestTime)
         implements FlatMapFunction<Iterator<Integer>, long[]> {
     private static final int MAPPINGS = 100;
+    private static final int TASKS = 2;
+
+    /**
+     * An answer.
+     *
+     * @param askedAfter nanoseconds from the first question of the task to this one
+     * @param nanos nanoseconds from this question to its answer, less those that the coordinator let it wait for the window
+     */
+    record Answer(long askedAfter, long nanos) {}
+
+    /** What {@code probe} finds in two executors at once. */
+    static List<Answer> answers(SparkSession session, AnswerProbe probe) {
+        List<Answer> answers = new ArrayList<>();
+        for (long[] writer : JavaSparkContext.fromSparkContext(session.sparkContext())
+                .parallelize(IntStream.range(0, TASKS).boxed().toList(), TASKS)
+                .mapPartitions(probe)
+                .collect()) {
+            for (int i = 0; i < writer.length; i += 2) {
+                answers.add(new Answer(writer[i], writer[i + 1]));
+            }
+        }
+        return answers;
+    }
 
     /** A jar with this class, for {@code SparkContext.addJar}. */
     static Path jar(Path folder) throws IOException {
@@ -60,11 +87,16 @@ record AnswerProbe(AllowanceLines lines, int writers, int questions, Duration re
         String write = "probe-" + UUID.randomUUID();
         ExecutorService threads = Executors.newFixedThreadPool(writers);
         try {
-            List<Callable<long[]>> asking = new ArrayList<>();
+            List<AllowanceLines.Connection> connected = new ArrayList<>();
             for (int i = 0; i < writers; i++) {
                 int partition = task * writers + i;
-                AllowanceLines.Connection line = lines.connect(new Writer(write, partition, partition));
-                asking.add(() -> ask(line, write + "-" + partition));
+                connected.add(lines.connect(new Writer(write, partition, partition)));
+            }
+            long start = System.nanoTime();
+            List<Callable<long[]>> asking = new ArrayList<>();
+            for (AllowanceLines.Connection line : connected) {
+                String name = write + "-" + task + "-" + asking.size();
+                asking.add(() -> ask(line, name, start));
             }
             List<long[]> times = new ArrayList<>();
             for (Future<long[]> asked : threads.invokeAll(asking)) {
@@ -76,21 +108,21 @@ record AnswerProbe(AllowanceLines lines, int writers, int questions, Duration re
         }
     }
 
-    private long[] ask(AllowanceLines.Connection line, String name) throws InterruptedException {
-        long[] nanos = new long[questions];
-        for (int i = 0; i < questions; i++) {
+    private long[] ask(AllowanceLines.Connection line, String name, long start) throws InterruptedException {
+        LongStream.Builder answers = LongStream.builder();
+        for (int i = 0; System.nanoTime() - start < duration.toNanos(); i++) {
             long asked = System.nanoTime();
             AllowanceAnswer answer = line.ask(name + "-" + i, MAPPINGS);
-            nanos[i] = System.nanoTime() - asked;
+            long took = System.nanoTime() - asked;
             if (!(answer instanceof Grant grant)) {
                 throw new IllegalStateException("Asked for more than there is: " + answer);
             }
-            nanos[i] -= grant.waited().toNanos();
+            answers.add(asked - start).add(took - grant.waited().toNanos());
             LockSupport.parkNanos(
                     (long) (requestTime.toNanos() * ThreadLocalRandom.current().nextDouble(0.5, 1.5)));
             line.done(grant.permit(), Outcome.OK, Duration.ZERO, requestTime, Tally.NONE);
         }
         line.leave(Tally.NONE);
-        return nanos;
+        return answers.build().toArray();
     }
 }

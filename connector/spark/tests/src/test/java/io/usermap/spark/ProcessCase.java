@@ -36,13 +36,13 @@ import org.junit.jupiter.api.io.TempDir;
 /**
  * One Spark for all tests of a class, with two executors in processes of their own, and a fresh sandbox for each test.
  *
- * <p>Executors come and go by dynamic allocation, and slow tasks get twins. The window is 400 mappings in 2 s, so that
+ * <p>Executors come and go by dynamic allocation, and slow tasks get twins. The window is 400 mappings in 1 s, so that
  * tests wait seconds for what takes minutes in earnest; the arithmetic is the same.
  */
 @Timeout(240)
 abstract class ProcessCase {
-    static final int PER_SECOND = 200;
-    static final Duration WINDOW = Duration.ofSeconds(2);
+    static final int PER_SECOND = 400;
+    static final Duration WINDOW = Duration.ofSeconds(1);
     static final int PER_WINDOW = 400;
     static final int WRITERS = 4;
     private static final int EXECUTORS = 2;
@@ -64,8 +64,8 @@ abstract class ProcessCase {
         spark = cluster.session()
                 .config("spark.dynamicAllocation.enabled", "true")
                 .config("spark.dynamicAllocation.shuffleTracking.enabled", "true")
-                .config("spark.dynamicAllocation.shuffleTracking.timeout", "10s")
-                .config("spark.dynamicAllocation.executorIdleTimeout", "10s")
+                .config("spark.dynamicAllocation.shuffleTracking.timeout", "5s")
+                .config("spark.dynamicAllocation.executorIdleTimeout", "5s")
                 .config("spark.dynamicAllocation.initialExecutors", EXECUTORS)
                 .config("spark.dynamicAllocation.maxExecutors", EXECUTORS)
                 // Otherwise tasks wait for the host of what they read, and one executor gets them all.

@@ -7,11 +7,9 @@ import io.usermap.client.AllowanceRules;
 import java.net.URI;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.MethodOrderer.OrderAnnotation;
@@ -145,7 +143,7 @@ class ProcessesIT extends ProcessCase {
 
     private boolean isQuiet() {
         long now = System.nanoTime();
-        return arrivedBetween(now - Duration.ofMillis(300).toNanos(), now) == 0;
+        return arrivedBetween(now - WINDOW.dividedBy(6).toNanos(), now) == 0;
     }
 
     /**
@@ -193,32 +191,45 @@ class ProcessesIT extends ProcessCase {
                 .count();
     }
 
+    /** Real requests take so long on average; 200 writers then ask a thousand times a second. */
+    private static final Duration REQUEST = Duration.ofMillis(200);
+
+    /** What a JVM that has just started compiles and loads costs more than any answer; it is told, and not judged. */
+    private static final Duration WARM_UP = Duration.ofSeconds(3);
+
+    private static final Duration MEASURED = Duration.ofSeconds(4);
+
     @Test
     @Order(5)
     void twoHundredWritersAreAnsweredSoon() throws Exception {
         bothExecutors();
         spark.sparkContext().addJar(AnswerProbe.jar(folder).toString());
         UserMapOptions options = UserMapOptions.of(options(sandbox.endpoint(), "eventsPerSecond", "1000000"));
-        AllowanceDesk desk = AllowanceDesk.open(
-                "usermap-allowance-of-the-probe", options.allowance(), AllowanceLog.empty(), AllowanceLog.empty());
-        AnswerProbe probe = new AnswerProbe(desk.lines(), 100, 10, Duration.ofMillis(300));
-        print("200 writers, answer in ms, in the first seconds of a JVM: " + describe(answerTimes(probe)));
-        // A machine that does something else meanwhile is slow in one round, a slow coordinator in all of them.
-        long[] times = answerTimes(probe);
-        for (int round = 2; round <= 5 && percentile(times, 99) > SOON.toNanos(); round++) {
-            times = answerTimes(probe);
-        }
-        print("200 writers, answer in ms, later: " + describe(times));
-        assertThat(Duration.ofNanos(percentile(times, 99))).isLessThanOrEqualTo(SOON);
+        AllowanceDesk desk = AllowanceDesk.tryOpen(
+                        AllowanceDesk::driversRpc, "usermap-allowance-of-the-probe", options, AllowanceLog.empty())
+                .orElseThrow();
+        List<AnswerProbe.Answer> answers =
+                AnswerProbe.answers(spark, new AnswerProbe(desk.lines(), 100, WARM_UP.plus(MEASURED), REQUEST));
+
+        long[] firstSecond = nanos(answers, Duration.ZERO, Duration.ofSeconds(1));
+        long[] warmUp = nanos(answers, Duration.ofSeconds(1), WARM_UP);
+        long[] measured = nanos(answers, WARM_UP, WARM_UP.plus(MEASURED));
+        print("200 writers, answer in ms: in the first second %s; until %d s %s; in the %d s after that %s"
+                .formatted(
+                        describe(firstSecond),
+                        WARM_UP.toSeconds(),
+                        describe(warmUp),
+                        MEASURED.toSeconds(),
+                        describe(measured)));
+        assertThat(measured).as("questions").hasSizeGreaterThan(3_000);
+        assertThat(Duration.ofNanos(percentile(measured, 99))).as("p99").isLessThanOrEqualTo(SOON);
     }
 
-    private static long[] answerTimes(AnswerProbe probe) {
-        return JavaSparkContext.fromSparkContext(spark.sparkContext())
-                .parallelize(List.of(0, 1), 2)
-                .mapPartitions(probe)
-                .collect()
-                .stream()
-                .flatMapToLong(Arrays::stream)
+    /** The times of the answers to what was asked in a part of the time, sorted. */
+    private static long[] nanos(List<AnswerProbe.Answer> answers, Duration from, Duration to) {
+        return answers.stream()
+                .filter(answer -> answer.askedAfter() >= from.toNanos() && answer.askedAfter() < to.toNanos())
+                .mapToLong(AnswerProbe.Answer::nanos)
                 .sorted()
                 .toArray();
     }
@@ -228,27 +239,40 @@ class ProcessesIT extends ProcessCase {
     }
 
     private static String describe(long[] nanos) {
-        return "p50 %.1f, p99 %.1f, most %.1f"
-                .formatted(percentile(nanos, 50) / 1e6, percentile(nanos, 99) / 1e6, percentile(nanos, 100) / 1e6);
+        return "p50 %.1f, p99 %.1f, most %.1f of %d"
+                .formatted(
+                        percentile(nanos, 50) / 1e6,
+                        percentile(nanos, 99) / 1e6,
+                        percentile(nanos, 100) / 1e6,
+                        nanos.length);
     }
 
     @Test
     @Order(6)
-    void twoApplicationsWithDeclaredSharesUseTheWholeAllowanceTogether() throws Exception {
+    void twoApplicationsUseTheWholeAllowanceTogetherAlsoWithExecutorsThatWereReleasedAndReplaced() throws Exception {
+        bothExecutors();
         try (ChildJvm service = ChildJvm.start(SandboxProcess.class, "" + PER_SECOND, "" + WINDOW.toMillis())) {
             String endpoint = service.hear();
             try (ChildJvm other = ChildJvm.start(OtherApplication.class, endpoint, "0.4", "960", "theirs");
                     UserMapRun run = run(options(URI.create(endpoint), "allowanceShare", "0.6"))) {
+                write(users("before", 240), run);
+                Set<String> before = tasks.executorsUsed();
+                // The other application starts meanwhile.
+                Waiting.until("Spark has released all executors", () -> registeredExecutors() == 0);
                 assertThat(other.hear()).isEqualTo("ready");
-                bothExecutors();
+                tasks.clear();
                 other.say("go");
                 write(users("ours", 1_440), run);
+                assertThat(tasks.executorsUsed()).isNotEmpty().doesNotContainAnyElementsOf(before);
                 assertThat(other.hear()).isEqualTo("done");
             }
 
             SandboxProcess.Received received = SandboxProcess.Received.ask(service);
             assertThat(received.throttled()).isZero();
             assertThat(received.mostInWindow()).isLessThanOrEqualTo(PER_WINDOW);
+            assertThat(SandboxProcess.Arrival.mappings(received.of("before")))
+                    .as("each row once")
+                    .isEqualTo(240);
             double ours = usedShare(received.of("ours"), 1_440, 240);
             double theirs = usedShare(received.of("theirs"), 960, 160);
             print("two applications used %.3f and %.3f of their shares, %.3f of the whole"
@@ -259,29 +283,9 @@ class ProcessesIT extends ProcessCase {
 
     /** The time that the windows after the first take at least, of the time that they took. */
     private static double usedShare(List<SandboxProcess.Arrival> arrivals, int count, int perWindow) {
-        assertThat(arrivals.stream().mapToInt(SandboxProcess.Arrival::mappings).sum())
-                .isEqualTo(count);
+        assertThat(SandboxProcess.Arrival.mappings(arrivals)).isEqualTo(count);
         long took = arrivals.get(arrivals.size() - 1).nanos() - arrivals.get(0).nanos();
         int laterWindows = (count + perWindow - 1) / perWindow - 1;
         return (double) laterWindows * WINDOW.toNanos() / took;
-    }
-
-    @Test
-    @Order(7)
-    void executorsThatWereReleasedAndReplacedKeepToTheSameWindow() {
-        bothExecutors();
-        try (UserMapRun run = run(options(sandbox.endpoint()))) {
-            write(users("user", 600), run);
-            Set<String> before = tasks.executorsUsed();
-            Waiting.until("Spark has released all executors", () -> registeredExecutors() == 0);
-            tasks.clear();
-            write(users("other", 600), run);
-
-            assertThat(tasks.executorsUsed()).isNotEmpty().doesNotContainAnyElementsOf(before);
-        }
-
-        assertThat(sandbox.mappings()).hasSize(1_200);
-        assertThat(sandbox.counts().mapped()).as("each row once").isEqualTo(1_200);
-        assertTheWindowWasKept();
     }
 }

@@ -41,7 +41,12 @@ final class SandboxProcess {
     }
 
     /** A request. */
-    record Arrival(long nanos, int mappings, String firstUser) {}
+    record Arrival(long nanos, int mappings, String firstUser) {
+        /** How many mappings all of {@code arrivals} brought. */
+        static int mappings(List<Arrival> arrivals) {
+            return arrivals.stream().mapToInt(Arrival::mappings).sum();
+        }
+    }
 
     /** Arguments: events a second, milliseconds of the window. */
     public static void main(String[] arguments) throws Exception {
