@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.usermap.client.AllowanceLog;
-import io.usermap.client.AllowanceRules;
 import io.usermap.client.Secret;
 import io.usermap.sandbox.SandboxRequest;
 import java.time.Duration;
@@ -18,6 +17,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** The one writer that coordinates itself, where a platform keeps the driver's RPC from the connector. */
@@ -25,26 +26,26 @@ class FallbackIT extends SparkCase {
     /** A request that was under way may arrive so long after its task has been ended. */
     private static final Duration UNDER_WAY = Duration.ofMillis(500);
 
-    @Test
-    void onePartitionWritesHoweverManyWritersAreWanted() throws Exception {
-        TaskLog tasks = new TaskLog();
+    /** Of 4 s: what a lost task may have sent is counted as long as this. */
+    private static final String[] SHORT_HOLD = {"requestTimeout", "1s", "connectTimeout", "1s"};
+
+    private final TaskLog tasks = new TaskLog();
+
+    @BeforeEach
+    void logTasks() {
         spark.sparkContext().addSparkListener(tasks);
-        try {
-            CompletableFuture<Throwable> writing = start(2 * PER_SECOND, options("writers", "4"));
-            waitForRequests(1);
-            assertThat(tasks.running()).hasSize(1);
-            assertThat(writing.get(30, TimeUnit.SECONDS)).isNull();
-        } finally {
-            spark.sparkContext().removeSparkListener(tasks);
-        }
-        assertThat(sandbox.mappings()).hasSize(2 * PER_SECOND);
-        assertWindowKept();
+    }
+
+    @AfterEach
+    void logNoMore() {
+        spark.sparkContext().removeSparkListener(tasks);
     }
 
     @Test
-    void aSecondWriteAtTheSameTimeIsRefusedAndTakenWhenTheFirstIsOver() throws Exception {
-        CompletableFuture<Throwable> first = start(4 * PER_SECOND, options());
+    void onePartitionWritesAndASecondWriteIsRefusedUntilItIsOverAndGetsItsWindow() throws Exception {
+        CompletableFuture<Throwable> first = start(2 * PER_SECOND, options("writers", "4"));
         waitForRequests(1);
+        assertThat(tasks.running()).as("tasks, however many writers are wanted").hasSize(1);
 
         assertThatThrownBy(() -> writeAlone(rows(map("ann@shop", "ann@global")), options()))
                 .hasMessageStartingWith("Cannot write mappings: another write of this application to the same service")
@@ -52,16 +53,8 @@ class FallbackIT extends SparkCase {
         assertThat(first.get(30, TimeUnit.SECONDS)).isNull();
         writeAlone(rows(map("ann@shop", "ann@global")), options());
 
-        assertThat(sandbox.mappings()).hasSize(4 * PER_SECOND + 1).containsEntry("ann@shop", "ann@global");
-        assertWindowKept();
-    }
-
-    @Test
-    void aWriteHandsItsWindowToTheNext() {
-        writeAlone(manyRows(PER_SECOND), options());
-        writeAlone(manyRows(2 * PER_SECOND), options());
-
-        assertThat(sandbox.counts().mapped()).isEqualTo(3 * PER_SECOND);
+        assertThat(sandbox.mappings()).hasSize(2 * PER_SECOND + 1).containsEntry("ann@shop", "ann@global");
+        assertThat(sandbox.counts().mapped()).as("each row once").isEqualTo(2 * PER_SECOND + 1);
         assertWindowKept();
     }
 
@@ -101,36 +94,32 @@ class FallbackIT extends SparkCase {
 
     @Test
     void anAttemptAfterOneThatDiedAssumesAFullWindow() throws Exception {
-        Map<String, String> options = options("requestTimeout", "1s", "connectTimeout", "1s");
-        AllowanceRules rules = UserMapOptions.of(options).allowance();
-        TaskLog tasks = new TaskLog();
-        spark.sparkContext().addSparkListener(tasks);
-        try {
-            CompletableFuture<Throwable> writing = start(3 * PER_SECOND, options);
-            waitForRequests(1);
-            tasks.running().forEach(id -> spark.sparkContext().killTaskAttempt(id, true, "the test ends it"));
+        Map<String, String> options = options(SHORT_HOLD);
+        CompletableFuture<Throwable> writing = start(PER_SECOND + 1, options);
+        waitForRequests(1);
+        tasks.running().forEach(id -> spark.sparkContext().killTaskAttempt(id, true, "the test ends it"));
 
-            assertThat(writing.get(60, TimeUnit.SECONDS)).isNull();
-            assertThat(longestPause()).isGreaterThan(rules.silentHold().minus(UNDER_WAY));
-            assertThat(sandbox.mappings()).hasSize(3 * PER_SECOND);
-        } finally {
-            spark.sparkContext().removeSparkListener(tasks);
-        }
+        assertThat(writing.get(60, TimeUnit.SECONDS)).isNull();
+        assertThat(longestPause()).isGreaterThan(holdOf(options).minus(UNDER_WAY));
+        assertThat(sandbox.mappings()).hasSize(PER_SECOND + 1);
         assertWindowKept();
     }
 
     @Test
     void afterAWriteOfWhichNothingIsKnownTheNextAssumesAFullWindow() throws Exception {
-        Map<String, String> options = options("requestTimeout", "1s", "connectTimeout", "1s");
+        Map<String, String> options = options(SHORT_HOLD);
         CompletableFuture<Throwable> first = start(20 * PER_SECOND, options);
         waitForRequests(1);
         spark.sparkContext().cancelJobGroup("alone");
         assertThat(first.get(30, TimeUnit.SECONDS)).isNotNull();
         writeAlone(manyRows(1), options);
 
-        Duration hold = UserMapOptions.of(options).allowance().silentHold();
-        assertThat(longestPause()).isGreaterThan(hold.minus(UNDER_WAY));
+        assertThat(longestPause()).isGreaterThan(holdOf(options).minus(UNDER_WAY));
         assertWindowKept();
+    }
+
+    private static Duration holdOf(Map<String, String> options) {
+        return UserMapOptions.of(options).allowance().silentHold();
     }
 
     /** The longest time without a request, as the sandbox saw it: ordinarily that of one window. */
