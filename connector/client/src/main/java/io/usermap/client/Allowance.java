@@ -51,6 +51,9 @@ public final class Allowance {
     /** How long everybody else waits for the first answer of all, which shows whether the key is any good. */
     private static final long FIRST_ANSWER_NANOS = Duration.ofSeconds(2).toNanos();
 
+    /** Why an attempt is denied after which another one of its partition was live: it must end, and send nothing. */
+    public static final String FOLLOWED = "another attempt of this partition has taken over";
+
     private static final String OVER = "the write is over";
     private static final int MOST_ENDED_WRITES = 1_000;
     private static final int MOST_BURST_REQUESTS = 4;
@@ -151,23 +154,34 @@ public final class Allowance {
      * {@code writer} wants to send {@code wanted} mappings; the answer comes out of {@link #answers}, perhaps much later.
      *
      * <p>A writer has one question at a time. Asking again, with the same request or after {@link Later}, keeps the turn;
-     * asking again for a request that was granted gives the same grant again.
+     * asking again for a request that was granted gives the same grant again. Who wants nothing asks whether it is the live
+     * attempt of its partition, and is granted nothing at once if it is.
      *
      * @param request names the question
      */
     public void ask(String request, Writer writer, int wanted, long now) {
-        Optional<Permit> grantedBefore = permits.findByRequest(request);
         if (ended.contains(writer.write())) {
             // Tasks that are still being killed when their write has been aborted.
             answers.add(new Denied(request, OVER));
         } else if (stopped.containsKey(writer.write())) {
             answers.add(new Denied(request, stopped.get(writer.write())));
-        } else if (!live.isLive(writer, now)) {
-            answers.add(new Later(request, rules.sendDeadline()));
-        } else if (grantedBefore.isPresent()) {
+        } else {
+            switch (live.standing(writer, now)) {
+                case WAITS -> answers.add(new Later(request, rules.sendDeadline()));
+                case FOLLOWED -> answers.add(new Denied(request, FOLLOWED));
+                case LIVE -> askLive(request, writer, wanted, now);
+            }
+        }
+    }
+
+    private void askLive(String request, Writer writer, int wanted, long now) {
+        Optional<Permit> grantedBefore = permits.findByRequest(request);
+        if (grantedBefore.isPresent()) {
             Permit permit = grantedBefore.get();
             // Counted from the grant, so that the age at the sender includes all that passed since.
-            answers.add(grantOf(permit, Duration.ofNanos(permit.granted - now)));
+            answers.add(grantOf(request, permit.id, permit.mappings, Duration.ofNanos(permit.granted - now)));
+        } else if (wanted == 0) {
+            answers.add(grantOf(request, 0, 0, Duration.ZERO));
         } else {
             turns.ask(request, writer, wanted, now);
             shares.want(writer, wanted);
@@ -361,14 +375,14 @@ public final class Allowance {
         if (budget.smooth()) {
             budget.sliceGranted(mappings, now);
         }
-        answers.add(grantOf(permit, Duration.ofNanos(now - question.asked)));
+        answers.add(grantOf(permit.request, permit.id, mappings, Duration.ofNanos(now - question.asked)));
     }
 
-    private Grant grantOf(Permit permit, Duration waited) {
+    private Grant grantOf(String request, long permit, int mappings, Duration waited) {
         return new Grant(
-                permit.request,
-                permit.id,
-                permit.mappings,
+                request,
+                permit,
+                mappings,
                 waited,
                 rules.sendDeadline(),
                 budget.limiterRate(),

@@ -13,7 +13,8 @@ import java.time.Duration;
 public interface AllowanceLine {
 
     /**
-     * Asks to send {@code wanted} mappings and waits for the answer, some seconds at most.
+     * Asks to send {@code wanted} mappings and waits for the answer, some seconds at most. Who wants none asks whether it
+     * may send at all, as the live attempt of its partition.
      *
      * @param request names the question, so that a repetition is known as one
      */

@@ -116,6 +116,36 @@ public final class BatchSender implements AutoCloseable {
     }
 
     /**
+     * Blocks until this writer is the live attempt of its partition, or the write is stopped.
+     *
+     * <p>Only then do receipts tell all that other attempts had acknowledged: whoever skips by receipts opens them after
+     * this, and before the first batch.
+     *
+     * @return {@link Resolved}, or {@link Stopped}
+     * @throws InterruptedException if the thread is interrupted
+     */
+    public Result enter() throws InterruptedException {
+        long notBefore = System.nanoTime();
+        while (true) {
+            cancellation.check();
+            long wait = notBefore - System.nanoTime();
+            if (wait > 0) {
+                TimeUnit.NANOSECONDS.sleep(Math.min(wait, LONGEST_NAP_NANOS));
+                continue;
+            }
+            AllowanceAnswer answer = line.ask(name + "-" + ++requests, 0);
+            if (answer instanceof Later later) {
+                notBefore = after(later.after());
+            } else if (answer instanceof Denied denied) {
+                stopped = new Stopped(denied.reason(), Optional.empty());
+                return stopped;
+            } else {
+                return new Resolved();
+            }
+        }
+    }
+
+    /**
      * Takes {@code batch} and blocks until another may be taken: all its rows have left, there is room for one more
      * request, and the batch before is resolved.
      *

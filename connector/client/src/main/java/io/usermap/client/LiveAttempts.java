@@ -2,23 +2,39 @@ package io.usermap.client;
 
 import io.usermap.client.Allowance.Writer;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Which attempt of each partition may send: the first that asks, until it leaves or nothing is heard of it for a hold.
  *
- * <p>Memory grows with the partitions of the writes that run. Not thread-safe.
+ * <p>An attempt that another one has followed is never live again: what it knows of the receipts is from before the other
+ * one sent. Memory grows with the partitions of the writes that run, and with attempts that were followed. Not thread-safe.
  */
 final class LiveAttempts {
+
+    /** What an attempt of a partition may do. */
+    enum Standing {
+        /** It may send. */
+        LIVE,
+        /** Another one may, for now. */
+        WAITS,
+        /** It was live, and another one came after it. */
+        FOLLOWED
+    }
+
     private record Partition(String write, int number) {
         static Partition of(Writer writer) {
             return new Partition(writer.write(), writer.partition());
         }
     }
 
-    private record Attempt(Writer writer, long heard) {}
+    /** Who was live last; {@code here} until it leaves. */
+    private record Attempt(Writer writer, long heard, boolean here) {}
 
-    private final Map<Partition, Attempt> live = new HashMap<>();
+    private final Map<Partition, Attempt> last = new HashMap<>();
+    private final Set<Writer> followed = new HashSet<>();
     private final long holdNanos;
 
     /** Nobody is live; one of whom nothing is heard for {@code holdNanos} gives way to another. */
@@ -26,36 +42,46 @@ final class LiveAttempts {
         this.holdNanos = holdNanos;
     }
 
-    /** Whether {@code writer} is the one live attempt of its partition, which it becomes if there is none. */
-    boolean isLive(Writer writer, long now) {
-        Attempt attempt = live.compute(
-                Partition.of(writer),
-                (partition, known) -> known == null || known.writer().equals(writer) || now - known.heard() > holdNanos
-                        ? new Attempt(writer, now)
-                        : known);
-        return attempt != null && attempt.writer().equals(writer);
+    /** What {@code writer} may do now; it becomes the live one of its partition if there is none. */
+    Standing standing(Writer writer, long now) {
+        Attempt known = last.get(Partition.of(writer));
+        if (followed.contains(writer)) {
+            return Standing.FOLLOWED;
+        }
+        if (known != null && !known.writer().equals(writer)) {
+            if (known.here() && now - known.heard() <= holdNanos) {
+                return Standing.WAITS;
+            }
+            followed.add(known.writer());
+        }
+        last.put(Partition.of(writer), new Attempt(writer, now, true));
+        return Standing.LIVE;
     }
 
     /** {@code writer} has said something. */
     void heard(Writer writer, long now) {
-        live.computeIfPresent(
+        last.computeIfPresent(
                 Partition.of(writer),
-                (partition, attempt) -> attempt.writer().equals(writer) ? new Attempt(writer, now) : attempt);
+                (partition, attempt) ->
+                        attempt.writer().equals(writer) ? new Attempt(writer, now, attempt.here()) : attempt);
     }
 
     /** {@code writer} gives way to another attempt of its partition. */
     void leave(Writer writer) {
-        live.computeIfPresent(
-                Partition.of(writer), (partition, attempt) -> attempt.writer().equals(writer) ? null : attempt);
+        last.computeIfPresent(
+                Partition.of(writer),
+                (partition, attempt) ->
+                        attempt.writer().equals(writer) ? new Attempt(writer, attempt.heard(), false) : attempt);
     }
 
     /** {@code write} is over. */
     void end(String write) {
-        live.keySet().removeIf(partition -> partition.write().equals(write));
+        last.keySet().removeIf(partition -> partition.write().equals(write));
+        followed.removeIf(writer -> writer.write().equals(write));
     }
 
-    /** How many partitions have a live attempt. */
+    /** How many partitions have, or had, a live attempt. */
     int size() {
-        return live.size();
+        return last.size();
     }
 }

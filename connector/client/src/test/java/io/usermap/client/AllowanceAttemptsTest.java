@@ -41,7 +41,34 @@ class AllowanceAttemptsTest {
         asked.allowance.leave(FIRST);
 
         assertThat(asked.grant(TWIN, 10, 1).mappings()).isEqualTo(10);
-        assertThat(asked.ask(FIRST, 10, 2)).singleElement().isInstanceOf(Later.class);
+        assertThat(asked.ask(FIRST, 10, 2)).containsExactly(new Denied("q4", Allowance.FOLLOWED));
+    }
+
+    @Test
+    void whoWasFollowedIsNeverLiveAgainBecauseItKnowsNothingOfWhatTheOtherSent() {
+        Grant grant = asked.grant(FIRST, 10, 0);
+        asked.done(grant, Outcome.OK, 0);
+        asked.grant(TWIN, 10, 90);
+        asked.allowance.leave(TWIN);
+
+        assertThat(asked.ask(FIRST, 10, 91)).containsExactly(new Denied("q4", Allowance.FOLLOWED));
+        assertThat(asked.grant(new Writer("write", 3, 12), 10, 91).mappings()).isEqualTo(10);
+    }
+
+    @Test
+    void whoWantsNothingHearsAtOnceWhetherItIsTheLiveAttempt() {
+        asked.done(asked.grant(OTHER, 1_500, 0), Outcome.OK, 0);
+
+        assertThat(asked.ask(FIRST, 0, 1))
+                .as("a full window is no reason to wait")
+                .singleElement()
+                .isInstanceOfSatisfying(
+                        Grant.class, grant -> assertThat(grant.mappings()).isZero());
+        assertThat(asked.ask(TWIN, 0, 2)).singleElement().isInstanceOf(Later.class);
+        asked.allowance.leave(FIRST);
+        assertThat(asked.ask(TWIN, 0, 3)).singleElement().isInstanceOf(Grant.class);
+        assertThat(asked.allowance.waiting()).isZero();
+        assertThat(asked.allowance.mostInWindow()).isEqualTo(1_500);
     }
 
     @Test

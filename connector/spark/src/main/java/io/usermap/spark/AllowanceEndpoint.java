@@ -350,7 +350,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     private synchronized void pump() {
         for (AllowanceAnswer answer : allowance.answers(System.nanoTime())) {
             Open question = open.remove(answer.request());
-            if (answer instanceof AllowanceAnswer.Grant && question != null) {
+            if (answer instanceof AllowanceAnswer.Grant grant && grant.mappings() > 0 && question != null) {
                 WriteProgress write = progressOf(question.writer().write());
                 write.firstGrant = write.firstGrant == 0 ? System.nanoTime() : write.firstGrant;
             }

@@ -20,6 +20,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -44,20 +45,21 @@ final class ReceiptFolder implements Closeable {
     private final FileSystem files;
     private final Path folder;
     private final String stem;
-    private final List<Range> earlier;
+    private final Predicate<String> earlierOnes;
+    private final List<Range> earlier = new ArrayList<>();
     private @Nullable OutputStream out;
     private long openedAt;
     private int written;
 
-    private ReceiptFolder(FileSystem files, Path folder, String stem, List<Range> earlier) {
+    private ReceiptFolder(FileSystem files, Path folder, String stem, Predicate<String> earlierOnes) {
         this.files = files;
         this.folder = folder;
         this.stem = stem;
-        this.earlier = earlier;
+        this.earlierOnes = earlierOnes;
     }
 
     /**
-     * Opens the folder for one attempt of a partition and looks through what is there.
+     * Opens the folder for one attempt of a partition.
      *
      * @param partitions how many partitions the write has; files of as many hold this partition's ids in its own files
      */
@@ -71,15 +73,21 @@ final class ReceiptFolder implements Closeable {
         // Attempts are numbered anew in every application, and a stream's writes keep their ids across restarts.
         String unique = UUID.randomUUID().toString().substring(0, 8);
         String sameLayout = "-of-%05d-".formatted(partitions);
-        List<Range> earlier = new ArrayList<>();
+        return new ReceiptFolder(
+                files,
+                folder,
+                place + write + "-" + attempt + "-" + unique,
+                name -> name.startsWith(place) || !name.contains(sameLayout));
+    }
+
+    /** Looks through what is there, once no other attempt of the partition writes any more. */
+    void lookThrough() throws IOException {
         for (FileStatus file : list(files, folder)) {
             String name = file.getPath().getName();
-            boolean anothers = name.contains(sameLayout) && !name.startsWith(place);
-            if (name.endsWith(SUFFIX) && !anothers) {
+            if (name.endsWith(SUFFIX) && !name.startsWith(stem) && earlierOnes.test(name)) {
                 range(files, file.getPath()).ifPresent(earlier::add);
             }
         }
-        return new ReceiptFolder(files, folder, place + write + "-" + attempt + "-" + unique, earlier);
     }
 
     private static FileStatus[] list(FileSystem files, Path folder) throws IOException {

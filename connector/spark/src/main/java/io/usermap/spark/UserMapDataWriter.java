@@ -82,6 +82,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     private Batch batch;
     private @Nullable Batch underWay;
     private long rows;
+    private boolean live;
     private boolean interrupted;
     private String problem = "";
     private @Nullable ServiceException failure;
@@ -190,14 +191,27 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         if (batch.size() == 0) {
             return;
         }
-        leaveOutAcknowledged();
-        if (batch.size() > 0 && sent(() -> sender.send(batch, sendLog)) instanceof BatchSender.UnderWay) {
+        if (becomeLive()) {
+            leaveOutAcknowledged();
+        }
+        if (live && batch.size() > 0 && sent(() -> sender.send(batch, sendLog)) instanceof BatchSender.UnderWay) {
             Batch free = underWay == null ? newBatch() : underWay;
             underWay = batch;
             batch = free;
         }
         publish();
         batch.clear();
+    }
+
+    /** Waits for the attempts of this partition before this one, and looks at their receipts only then. */
+    private boolean becomeLive() throws IOException {
+        if (!live && sent(sender::enter) instanceof BatchSender.Resolved) {
+            live = true;
+            if (receipts.isPresent()) {
+                receipts.get().lookThrough();
+            }
+        }
+        return live;
     }
 
     private interface Sending {
@@ -207,6 +221,12 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     private BatchSender.Result sent(Sending sending) throws IOException {
         try {
             BatchSender.Result result = sending.result();
+            if (result instanceof BatchSender.Stopped stopped
+                    && stopped.reason().equals(Allowance.FOLLOWED)) {
+                // Not for the driver to hear: the other attempt goes on, with what this one had acknowledged.
+                throw new CancellationException("Cannot go on with partition " + partition
+                        + ": nothing was heard of this" + " task for so long that another attempt has taken over.");
+            }
             if (result instanceof BatchSender.Stopped stopped && problem.isEmpty()) {
                 problem = stopped.reason();
                 failure = stopped.failure().orElse(null);
