@@ -104,10 +104,10 @@ final class CheckedRows {
         }
         reason = reason.when(Ranks.unreadable(pairs.priority(), columns), RowReason.UNREADABLE_PRIORITY.code());
         Column problem = udf(
-                        (UDF3<String, String, Boolean, String>)
-                                (id, global, asked) -> code(problemOfPair(rules, id, global, asked)),
+                        (UDF3<byte[], byte[], Boolean, String>)
+                                (id, global, asked) -> code(problemOfPair(rules, decoded(id), decoded(global), asked)),
                         DataTypes.StringType)
-                .apply(col("user_id"), col("target"), col("unmap"));
+                .apply(bytes(col("user_id")), bytes(col("target")), col("unmap"));
         return source.select(
                         text(pairs.userId()).as("user_id"),
                         target.as("target"),
@@ -126,10 +126,10 @@ final class CheckedRows {
         Column reason = when(leftOut, RowReason.OTHER_ID_TYPE.code())
                 .when(Ranks.unreadable(clusters.priority(), columns), RowReason.UNREADABLE_PRIORITY.code());
         Column problem = udf(
-                        (UDF2<String, String, String>)
-                                (id, cluster) -> code(problemOfCluster(cluster).or(() -> rules.problemOfId(id))),
+                        (UDF2<byte[], byte[], String>) (id, cluster) ->
+                                code(problemOfCluster(decoded(cluster)).or(() -> rules.problemOfId(decoded(id)))),
                         DataTypes.StringType)
-                .apply(col("user_id"), col("target"));
+                .apply(bytes(col("user_id")), bytes(col("target")));
         return source.select(
                         id(clusters.id()).as("user_id"),
                         text(clusters.cluster()).as("target"),
@@ -141,7 +141,8 @@ final class CheckedRows {
                 .drop("known");
     }
 
-    private static Optional<RejectReason> problemOfPair(IdRules rules, String id, String global, boolean unmap) {
+    private static Optional<RejectReason> problemOfPair(
+            IdRules rules, @Nullable String id, @Nullable String global, boolean unmap) {
         return rules.problemOfRow(id, global, unmap).filter(reason -> reason != RejectReason.SELF_MAP);
     }
 
@@ -165,10 +166,10 @@ final class CheckedRows {
     static Column problemOfParts(Shape.Id id) {
         return id.source()
                 .map(source -> udf(
-                                (UDF2<String, String, String>) (before, after) ->
-                                        code(problemOfPart(before).or(() -> problemOfPart(after))),
+                                (UDF2<byte[], byte[], String>) (before, after) ->
+                                        code(problemOfPart(decoded(before)).or(() -> problemOfPart(decoded(after)))),
                                 DataTypes.StringType)
-                        .apply(text(source), text(id.column())))
+                        .apply(bytes(text(source)), bytes(text(id.column()))))
                 .orElse(lit(null).cast(DataTypes.StringType));
     }
 
@@ -189,6 +190,16 @@ final class CheckedRows {
         return id.source()
                 .map(source -> concat(text(source), lit("-"), text(id.column())))
                 .orElseGet(() -> text(id.column()));
+    }
+
+    /** A text as it is in Spark, where it need not be UTF-8; a function of ours would get it mended otherwise. */
+    static Column bytes(Column text) {
+        return text.cast(DataTypes.BinaryType);
+    }
+
+    /** The text of {@link #bytes}, so that damage is refused. */
+    static @Nullable String decoded(byte @Nullable [] bytes) {
+        return bytes == null ? null : IdRules.decoded(bytes);
     }
 
     static Column text(String column) {

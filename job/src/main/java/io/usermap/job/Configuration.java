@@ -6,6 +6,7 @@ import io.usermap.client.IdRules;
 import io.usermap.client.InvalidSettingsException;
 import io.usermap.client.Secret;
 import io.usermap.client.SecretReference;
+import io.usermap.client.SecretStore;
 import io.usermap.client.Setting;
 import io.usermap.client.Settings;
 import io.usermap.spark.UserMapOptions;
@@ -169,12 +170,21 @@ final class Configuration {
             return settings.optional(key)
                     .filter(text -> !text.isBlank())
                     .map(text -> SecretReference.parse(text)
-                            .map(reference -> reference.resolve(environment, (scope, name) -> Optional.empty()))
-                            .orElseGet(() -> Secret.of(text.strip())));
+                            .map(reference -> reference.resolve(environment, SecretStore.ofPlatform()))
+                            .orElseGet(() -> plain(text.strip())));
         } catch (InvalidSettingsException e) {
             problems.add(e.getMessage() + " It is named by '" + key.key() + "'.");
             return Optional.empty();
         }
+    }
+
+    /** The key itself; a reference that is not whole is none, and must not be sent as if it were. */
+    private static Secret plain(String text) {
+        if (text.matches("(env|file|secret):.*")) {
+            throw new InvalidSettingsException("Cannot read a key: the reference is not whole. Write env:NAME, file:PATH or"
+                    + " secret:scope/key.");
+        }
+        return Secret.of(text);
     }
 
     /** The value of a key that has a default. */

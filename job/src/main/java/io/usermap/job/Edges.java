@@ -89,8 +89,10 @@ final class Edges {
     }
 
     private static Column problem(Column id, IdRules rules) {
-        return udf((UDF1<String, String>) text -> CheckedRows.code(rules.problemOfId(text)), DataTypes.StringType)
-                .apply(id);
+        return udf(
+                        (UDF1<byte[], String>) text -> CheckedRows.code(rules.problemOfId(CheckedRows.decoded(text))),
+                        DataTypes.StringType)
+                .apply(CheckedRows.bytes(id));
     }
 
     private static Dataset<Row> ranks(Dataset<Row> counting) {

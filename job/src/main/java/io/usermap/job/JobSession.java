@@ -1,5 +1,6 @@
 package io.usermap.job;
 
+import io.usermap.client.Secret;
 import java.nio.file.Path;
 import java.security.CodeSource;
 import java.util.HashMap;
@@ -13,6 +14,8 @@ import org.apache.spark.sql.SparkSession;
  * end.
  */
 final class JobSession implements AutoCloseable {
+    private static final String COMMAND_LINE = "sun.java.command";
+
     private final SparkSession session;
     private final boolean ours;
 
@@ -26,9 +29,19 @@ final class JobSession implements AutoCloseable {
         if (isRunning()) {
             return new JobSession(SparkSession.builder().getOrCreate(), false);
         }
+        configuration.apiKey().ifPresent(JobSession::hide);
+        configuration.secretKey().ifPresent(JobSession::hide);
         SparkSession.Builder builder = SparkSession.builder();
         options(configuration).forEach(builder::config);
         return new JobSession(builder.getOrCreate(), true);
+    }
+
+    /** Spark puts the command line, as the JVM tells it, into its environment page and event log; {@code --set} is in it. */
+    private static void hide(Secret key) {
+        String line = System.getProperty(COMMAND_LINE, "");
+        if (line.contains(key.reveal())) {
+            System.setProperty(COMMAND_LINE, line.replace(key.reveal(), key.toString()));
+        }
     }
 
     private static Map<String, String> options(Configuration configuration) {

@@ -1,6 +1,8 @@
 package io.usermap.client;
 
 import java.io.Serializable;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
@@ -22,6 +24,8 @@ public record IdRules(int minIdLength) implements Serializable {
 
     /** The most characters that the service takes (documentation of the event API). */
     public static final int MAX_ID_LENGTH = 1024;
+
+    private static final char REPLACEMENT = '\uFFFD';
 
     /** Ids that the event API refuses, matched without regard to case (documentation of the event API). */
     private static final Set<String> PLACEHOLDERS = Set.of(
@@ -93,6 +97,19 @@ public record IdRules(int minIdLength) implements Serializable {
         // Nearly every id is judged by its length: the longest word has nine letters, the rest is the zero UUID.
         boolean likely = id.length() <= 9 || (id.length() == 36 && id.charAt(0) == '0');
         return likely && PLACEHOLDERS.contains(id.toLowerCase(Locale.ROOT));
+    }
+
+    /**
+     * The text of an id that came as bytes, which ought to be UTF-8.
+     *
+     * <p>Of bytes that are none, such as half of a surrogate pair, a decoder makes replacement characters: ids that differ would
+     * be one. Their text gets half of a surrogate pair at its end, so that it is refused as {@link RejectReason#INVALID_TEXT}.
+     * A replacement character that was in the id already is a character like any other.
+     */
+    public static String decoded(byte[] utf8) {
+        String text = new String(utf8, StandardCharsets.UTF_8);
+        boolean damaged = text.indexOf(REPLACEMENT) >= 0 && !Arrays.equals(text.getBytes(StandardCharsets.UTF_8), utf8);
+        return damaged ? text + Character.MIN_HIGH_SURROGATE : text;
     }
 
     /** Whatever some language's trim removes: Java leaves out the next-line character and the byte order mark. */

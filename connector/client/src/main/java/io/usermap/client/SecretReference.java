@@ -5,12 +5,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.BiFunction;
+import java.util.ServiceConfigurationError;
 
 /**
  * Where a key is to be found: {@code env:NAME}, {@code file:PATH} or {@code secret:scope/key}.
  *
- * <p>A reference may be printed, logged and stored; what it leads to may not. Resolved on the driver only.
+ * <p>A reference may be printed, logged and stored; what it leads to may not. Blanks and line ends around the key are not
+ * part of it. Resolved on the driver only.
  */
 public sealed interface SecretReference {
 
@@ -22,14 +23,14 @@ public sealed interface SecretReference {
     record Environment(String name) implements SecretReference {}
 
     /**
-     * A file that the driver can read; trailing line ends are not part of the key.
+     * A file that the driver can read.
      *
      * @param path the file
      */
     record InFile(Path path) implements SecretReference {}
 
     /**
-     * An entry of the platform's secret store.
+     * An entry of the platform's secret store ({@link SecretStore}).
      *
      * @param scope the store's scope
      * @param key the entry in it
@@ -55,10 +56,10 @@ public sealed interface SecretReference {
      * Reads the key that this reference names; blocks for the file or the platform.
      *
      * @param environment the driver's environment
-     * @param scopes the platform's secret store: scope and key in, value out
-     * @throws InvalidSettingsException if nothing is there, naming the reference and never the value
+     * @param store the platform's secret store
+     * @throws InvalidSettingsException if nothing is there or the store fails, naming the reference and never the value
      */
-    default Secret resolve(Map<String, String> environment, BiFunction<String, String, Optional<String>> scopes) {
+    default Secret resolve(Map<String, String> environment, SecretStore store) {
         Optional<String> value;
         String missing;
         if (this instanceof Environment env) {
@@ -69,18 +70,32 @@ public sealed interface SecretReference {
             missing = "the file " + file.path() + " cannot be read. Check its path and permissions on the driver.";
         } else {
             InScope scope = (InScope) this;
-            value = scopes.apply(scope.scope(), scope.key());
+            value = ask(store, scope);
             missing = "there is no secret '" + scope.key() + "' in a scope '" + scope.scope()
                     + "' here. Use env:NAME or file:PATH where the platform has no scopes.";
         }
-        return value.filter(text -> !text.isBlank())
+        return value.map(String::strip)
+                .filter(text -> !text.isEmpty())
                 .map(Secret::of)
                 .orElseThrow(() -> new InvalidSettingsException("Cannot read a key: " + missing));
     }
 
+    private static Optional<String> ask(SecretStore store, InScope scope) {
+        try {
+            return store.secret(scope.scope(), scope.key());
+        } catch (RuntimeException | LinkageError | ServiceConfigurationError e) {
+            // Without the failure's own words, and not as its cause: they may hold the value.
+            Throwable named = e.getCause() == null ? e : e.getCause();
+            throw new InvalidSettingsException("Cannot read a key: the platform's secret store does not give '"
+                    + scope.key() + "' of scope '" + scope.scope() + "' ("
+                    + named.getClass().getName()
+                    + "). Check both names, and that whoever runs this may read the scope.");
+        }
+    }
+
     private static Optional<String> read(Path path) {
         try {
-            return Optional.of(Files.readString(path).strip());
+            return Optional.of(Files.readString(path));
         } catch (IOException e) {
             return Optional.empty();
         }

@@ -3,21 +3,36 @@ package io.usermap.client;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.net.httpserver.HttpsConfigurator;
+import com.sun.net.httpserver.HttpsServer;
 import io.usermap.client.Reply.Effect;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.file.Path;
+import java.security.KeyStore;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.zip.GZIPOutputStream;
+import javax.net.ssl.KeyManagerFactory;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(value = 30, unit = TimeUnit.SECONDS)
 class UserMapClientTest {
@@ -143,6 +158,114 @@ class UserMapClientTest {
                         0,
                         "no trusted TLS connection can be made. Check the endpoint and the JVM's trust store"
                                 + " (javax.net.ssl.trustStore)."));
+    }
+
+    @Test
+    void aCertificateThatNobodyTrustsEndsTheRunBeforeAnythingIsSent(@TempDir Path folder) throws Exception {
+        SSLContext own = selfSigned(folder.resolve("keys.p12"));
+        HttpsServer https = HttpsServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        AtomicInteger received = new AtomicInteger();
+        https.setHttpsConfigurator(new HttpsConfigurator(own));
+        https.createContext("/", exchange -> {
+            received.incrementAndGet();
+            ScriptedServer.status(200).to(exchange, new byte[0]);
+        });
+        https.start();
+        String base = "https://127.0.0.1:" + https.getAddress().getPort();
+        try {
+            HttpClient trusting = HttpClient.newBuilder().sslContext(own).build();
+            HttpRequest request = HttpRequest.newBuilder(URI.create(base)).build();
+            assertThat(trusting.send(request, BodyHandlers.ofString()).statusCode())
+                    .as("whoever trusts it is served")
+                    .isEqualTo(200);
+
+            assertThat(send(base, ENOUGH))
+                    .isEqualTo(new Reply.Fatal(
+                            0,
+                            "no trusted TLS connection can be made. Check the endpoint and the JVM's trust store"
+                                    + " (javax.net.ssl.trustStore)."));
+            assertThat(received).hasValue(1);
+        } finally {
+            https.stop(0);
+        }
+    }
+
+    /** A key for 127.0.0.1 whose certificate is signed by itself, made by the JDK's own tool. */
+    private static SSLContext selfSigned(Path file) throws Exception {
+        Process tool = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "keytool")
+                                .toString(),
+                        "-genkeypair",
+                        "-alias",
+                        "service",
+                        "-keyalg",
+                        "EC",
+                        "-dname",
+                        "CN=127.0.0.1",
+                        "-ext",
+                        "san=ip:127.0.0.1",
+                        "-storetype",
+                        "PKCS12",
+                        "-storepass",
+                        "changeit",
+                        "-keystore",
+                        file.toString())
+                .redirectErrorStream(true)
+                .start();
+        String told = new String(tool.getInputStream().readAllBytes(), UTF_8);
+        assertThat(tool.waitFor()).as(told).isZero();
+        KeyStore keys = KeyStore.getInstance(file.toFile(), "changeit".toCharArray());
+        KeyManagerFactory owner = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
+        owner.init(keys, "changeit".toCharArray());
+        KeyStore trusted = KeyStore.getInstance("PKCS12");
+        trusted.load(null, null);
+        trusted.setCertificateEntry("service", keys.getCertificate("service"));
+        TrustManagerFactory trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+        trust.init(trusted);
+        SSLContext context = SSLContext.getInstance("TLS");
+        context.init(owner.getKeyManagers(), trust.getTrustManagers(), null);
+        return context;
+    }
+
+    @Test
+    void aCompressedBombIsNotDecompressed() throws IOException {
+        ByteArrayOutputStream zeros = new ByteArrayOutputStream();
+        try (GZIPOutputStream gzip = new GZIPOutputStream(zeros)) {
+            gzip.write(new byte[50_000_000]);
+        }
+        server.then((exchange, body) -> {
+            exchange.getResponseHeaders().set("Content-Encoding", "gzip");
+            exchange.sendResponseHeaders(200, zeros.size());
+            exchange.getResponseBody().write(zeros.toByteArray());
+            exchange.close();
+        });
+
+        assertThat(send(ENOUGH)).isEqualTo(new Reply.Accepted(200));
+    }
+
+    @Test
+    void headersThatNeverEndHoldNobodyUpForLongerThanTheTimeOut() throws Exception {
+        try (ServerSocket listener = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            CompletableFuture<Long> other = CompletableFuture.supplyAsync(() -> {
+                byte[] line = ("X-Filling: " + "x".repeat(1_000) + "\r\n").getBytes(UTF_8);
+                long lines = 0;
+                try (Socket socket = listener.accept()) {
+                    socket.getOutputStream().write("HTTP/1.1 200 OK\r\n".getBytes(UTF_8));
+                    while (true) {
+                        socket.getOutputStream().write(line);
+                        lines++;
+                    }
+                } catch (IOException e) {
+                    return lines;
+                }
+            });
+
+            assertThat(send("http://127.0.0.1:" + listener.getLocalPort(), BRIEF))
+                    .isInstanceOfSatisfying(
+                            Reply.Unavailable.class,
+                            reply -> assertThat(reply.effect()).isEqualTo(Effect.UNKNOWN));
+            assertThat(other.get(10, TimeUnit.SECONDS)).as("the client hung up").isPositive();
+        }
     }
 
     /** Closing with unread bytes would reset the connection, and the answer might be lost. */

@@ -1,5 +1,6 @@
 package io.usermap.spark;
 
+import io.usermap.client.IdRules;
 import io.usermap.client.InvalidSettingsException;
 import io.usermap.client.Settings;
 import java.io.Serializable;
@@ -12,7 +13,6 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
-import org.apache.spark.unsafe.types.UTF8String;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,7 +34,6 @@ record MappingColumns(int userId, int globalUserId, int unmap, String userIdName
             .add(GLOBAL_USER_ID, DataTypes.StringType)
             .add(UNMAP, DataTypes.BooleanType);
 
-    private static final char REPLACEMENT = '\uFFFD';
     private static final Set<String> KNOWN = Set.of(USER_ID, GLOBAL_USER_ID, UNMAP);
 
     /**
@@ -101,11 +100,7 @@ record MappingColumns(int userId, int globalUserId, int unmap, String userIdName
         if (column < 0 || row.isNullAt(column)) {
             return null;
         }
-        UTF8String bytes = row.getUTF8String(column);
-        String text = bytes.toString();
-        boolean damaged =
-                text.indexOf(REPLACEMENT) >= 0 && !UTF8String.fromString(text).equals(bytes);
-        return damaged ? text + Character.MIN_HIGH_SURROGATE : text;
+        return IdRules.decoded(row.getUTF8String(column).getBytes());
     }
 
     private static void checkType(String name, DataType type, List<String> problems) {

@@ -3,6 +3,7 @@ package io.usermap.spark;
 import io.usermap.client.InvalidSettingsException;
 import io.usermap.client.Secret;
 import io.usermap.client.SecretReference;
+import io.usermap.client.SecretStore;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,7 +33,7 @@ final class ServiceKeys {
                 + " option '" + option + "' is not set. Set it to env:NAME, file:PATH or secret:scope/key."));
         Optional<SecretReference> reference = SecretReference.parse(written);
         if (reference.isPresent()) {
-            return reference.get().resolve(System.getenv(), (scope, key) -> Optional.empty());
+            return reference.get().resolve(System.getenv(), SecretStore.ofPlatform());
         }
         if (written.matches("(env|file|secret|run):.*")) {
             throw new InvalidSettingsException("Cannot use option '" + option + "': what it refers to is not there."
