@@ -8,10 +8,15 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.Iterator;
 import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -30,16 +35,33 @@ class LookupClientTest {
     }
 
     private LookupClient client(LookupEncoding encoding, Duration requestTimeout) {
-        return LookupClient.of(
-                server.endpoints(),
-                Secret.of("key"),
-                Secret.of("s3cret"),
+        return client(new LookupRules(
                 encoding,
                 10_000,
+                Duration.ZERO,
                 3,
                 Duration.ofSeconds(5),
                 requestTimeout,
-                new RetrySchedule(Duration.ofMillis(1), Duration.ofMillis(5), 3));
+                new RetrySchedule(Duration.ofMillis(1), Duration.ofMillis(5), 3)));
+    }
+
+    private LookupClient client(LookupRules rules) {
+        return LookupClient.of(server.endpoints(), Secret.of("key"), Secret.of("s3cret"), rules, () -> {});
+    }
+
+    private static LookupRules rules(double perSecond, int concurrency, Duration pause) {
+        return new LookupRules(
+                LookupEncoding.FORM,
+                perSecond,
+                Duration.ZERO,
+                concurrency,
+                Duration.ofSeconds(5),
+                Duration.ofSeconds(20),
+                new RetrySchedule(Duration.ofMillis(1), pause, 3));
+    }
+
+    private static List<String> users(int count) {
+        return IntStream.range(0, count).mapToObj(i -> "user-" + i).toList();
     }
 
     private List<UserLinks> lookup(LookupEncoding encoding, List<String> ids) {
@@ -168,7 +190,8 @@ class LookupClientTest {
 
         assertThatThrownBy(() -> lookup("ada-1"))
                 .isInstanceOf(ServiceException.class)
-                .hasMessageStartingWith("Cannot look mappings up: the service does not know the API key (401).");
+                .hasMessage("Cannot look mappings up: the service does not know the API key or the secret key (401)."
+                        + " Check both, and the region.");
         assertThat(server.received).hasSize(1);
     }
 
@@ -181,6 +204,222 @@ class LookupClientTest {
                 .hasMessage("Cannot look mappings up: the service refused the request (403)."
                         + " Check the secret key, and try another lookupEncoding.");
         assertThat(server.received).hasSize(1);
+    }
+
+    /** Refuses requests with {@code status} that ask for one of {@code poison}, and takes the others. */
+    private static ScriptedServer.Answer refusing(int status, String... poison) {
+        return (exchange, body) -> {
+            String asked = "&" + new String(body, StandardCharsets.US_ASCII) + "&";
+            boolean refused = Arrays.stream(poison).anyMatch(id -> asked.contains("&user_ids=" + id + "&"));
+            String found = "{\"user-1\":{\"mapped_to\":[{\"amplitude_id\":1,\"user_id\":\"p-1\"}]}}";
+            String answer = asked.contains("&user_ids=user-1&") ? found : "{}";
+            ScriptedServer.text(refused ? status : 200, answer).to(exchange, body);
+        };
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {400, 403, 413, 414})
+    void ofAnIdThatIsRefusedNothingIsKnownAndItsNeighboursAreTold(int status) {
+        server.otherwise(refusing(status, "user-17"));
+
+        List<UserLinks> links = lookup(LookupEncoding.FORM, users(100));
+
+        assertThat(links).extracting(UserLinks::userId).isEqualTo(users(100));
+        assertThat(links).filteredOn(user -> !user.told()).containsExactly(UserLinks.untold("user-17"));
+        assertThat(links.get(1).mappedTo()).containsExactly(new LinkedUser(1, "p-1"));
+        assertThat(server.received).as("some 2 log2 100").hasSizeLessThanOrEqualTo(15);
+    }
+
+    @Test
+    void aServiceThatRefusesEverythingIsNotAskedForEverySingleId() {
+        server.otherwise(ScriptedServer.status(403));
+
+        try (LookupClient client = client(rules(10_000, 1, Duration.ofMillis(5)))) {
+            assertThatThrownBy(() -> client.lookup(users(1_000)))
+                    .isInstanceOf(ServiceException.class)
+                    .hasMessageStartingWith("Cannot look mappings up: the service refused the request (403).");
+        }
+        assertThat(server.received).hasSize(17);
+    }
+
+    @Test
+    void anAnswerThatIsTooLargeIsAskedForInHalves() {
+        String large = "{\"x\":\"" + "x".repeat(9 * 1024 * 1024) + "\"}";
+        server.otherwise((exchange, body) -> {
+            boolean two = new String(body, StandardCharsets.US_ASCII).contains("&");
+            ScriptedServer.text(200, two ? large : "{}").to(exchange, body);
+        });
+
+        assertThat(lookup("ada-1", "ada-2"))
+                .containsExactly(
+                        new UserLinks("ada-1", List.of(), List.of()), new UserLinks("ada-2", List.of(), List.of()));
+        assertThat(server.received).hasSize(3);
+    }
+
+    @Test
+    void aStatusThatSaysNoIsAnAnswerEvenIfItsBodyNeverEnds() {
+        server.then(server.endless(503)).then(server.endless(401));
+
+        try (LookupClient client = client(LookupEncoding.FORM, Duration.ofMillis(200))) {
+            assertThatThrownBy(() -> client.lookup(List.of("ada-1")))
+                    .hasMessageStartingWith("Cannot look mappings up: the service does not know the API key or");
+        }
+        assertThat(server.received).hasSize(2);
+    }
+
+    @Test
+    void anAnswerWhoseBodyNeverEndsIsTrouble() {
+        server.then(server.endless(200));
+
+        try (LookupClient client = client(LookupEncoding.FORM, Duration.ofMillis(200))) {
+            assertThat(client.lookup(List.of("ada-1"))).containsExactly(new UserLinks("ada-1", List.of(), List.of()));
+        }
+        assertThat(server.received).hasSize(2);
+    }
+
+    @Test
+    void aRedirectIsNotFollowed() {
+        server.otherwise(ScriptedServer.status(307));
+
+        assertThatThrownBy(() -> lookup("ada-1"))
+                .isInstanceOf(ServiceException.class)
+                .hasMessage("Cannot look mappings up: the endpoint redirects elsewhere (307). Set the endpoint to"
+                        + " where it redirects.");
+        assertThat(server.received).hasSize(1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{\"message\":\"try later\"}",
+                "{\"ada-1\":7}",
+                "{\"ada-1\":{\"mapped_to\":\"p-1\"}}",
+                "{\"ada-1\":{\"mapped_from\":{}}}"
+            })
+    void anAnswerOfAnotherFormTellsNothing(String text) {
+        server.then(ScriptedServer.text(200, text));
+
+        assertThat(lookup("ada-1")).containsExactly(UserLinks.untold("ada-1"));
+    }
+
+    @Test
+    void throttlingPausesEveryRequestAndIsOutlivedHoweverOftenItComes() {
+        Queue<Long> arrivals = new ConcurrentLinkedQueue<>();
+        AtomicInteger number = new AtomicInteger();
+        server.otherwise((exchange, body) -> {
+            arrivals.add(System.nanoTime());
+            (number.incrementAndGet() <= 4 ? ScriptedServer.status(429) : ScriptedServer.text(200, "{}"))
+                    .to(exchange, body);
+        });
+
+        try (LookupClient client = client(rules(10_000, 1, Duration.ofMillis(150)))) {
+            assertThat(client.lookup(users(150))).hasSize(150);
+            assertThat(client.throttled()).isEqualTo(4);
+            assertThat(client.requests()).isEqualTo(6);
+        }
+        List<Long> at = List.copyOf(arrivals);
+        for (int i = 1; i <= 4; i++) {
+            assertThat(at.get(i) - at.get(i - 1)).isGreaterThanOrEqualTo(150_000_000L);
+        }
+    }
+
+    @Test
+    void throttlingPausesTheOthersToo() throws Exception {
+        Queue<Long> arrivals = new ConcurrentLinkedQueue<>();
+        server.otherwise((exchange, body) -> {
+            arrivals.add(System.nanoTime());
+            boolean first = new String(body, StandardCharsets.US_ASCII).contains("user_ids=user-0&");
+            (first && arrivals.size() < 5 ? ScriptedServer.status(429) : ScriptedServer.text(200, "{}"))
+                    .to(exchange, body);
+        });
+
+        // One request each 500 ms, so the second is yet to leave when the first is throttled.
+        try (LookupClient client = client(rules(2, 3, Duration.ofMillis(800)))) {
+            assertThat(client.lookup(users(200))).hasSize(200);
+        }
+        List<Long> at = List.copyOf(arrivals);
+        assertThat(at.get(1) - at.get(0)).as("the second request").isGreaterThanOrEqualTo(799_000_000L);
+    }
+
+    @Test
+    void theReadersOfOneRateShareIt() {
+        LookupRules all = rules(40, 4, Duration.ofMillis(5));
+        assertThat(all.part(1, 2))
+                .isEqualTo(new LookupRules(
+                        LookupEncoding.FORM,
+                        20,
+                        Duration.ofMillis(25),
+                        2,
+                        Duration.ofSeconds(5),
+                        Duration.ofSeconds(20),
+                        all.retries()));
+        assertThat(all.part(0, 10).concurrency()).isEqualTo(1);
+        assertThat(rules(0.1, 1, Duration.ZERO).leastTime(1_000)).isEqualTo(Duration.ofSeconds(90));
+
+        long start = System.nanoTime();
+        try (LookupClient client = client(all.part(1, 2))) {
+            client.lookup(users(900));
+        }
+        assertThat(Duration.ofNanos(System.nanoTime() - start))
+                .as("25 ms, and eight times 50 ms")
+                .isBetween(Duration.ofMillis(400), Duration.ofSeconds(3));
+        assertThat(server.received).hasSize(9);
+    }
+
+    @Test
+    void idsAreTakenAsTheyAreNeeded() {
+        AtomicInteger taken = new AtomicInteger();
+        Iterator<String> endless = IntStream.generate(taken::incrementAndGet)
+                .mapToObj(i -> "user-" + i)
+                .iterator();
+
+        try (LookupClient client = client(LookupEncoding.FORM, Duration.ofSeconds(20))) {
+            assertThat(client.lookup(endless).next().userId()).isEqualTo("user-1");
+        }
+        assertThat(taken.get()).as("three requests at a time").isLessThanOrEqualTo(300);
+    }
+
+    @Test
+    void whoeverIsInterruptedWhileTheRateIsWaitedForAsksNoMore() throws Exception {
+        try (LookupClient client = client(rules(2, 1, Duration.ofMillis(5)))) {
+            client.lookup(List.of("ada-1"));
+            CompletableFuture<Throwable> ended = new CompletableFuture<>();
+            Thread waiting = new Thread(() -> {
+                try {
+                    client.lookup(users(300));
+                } catch (RuntimeException e) {
+                    ended.complete(e);
+                }
+            });
+            waiting.start();
+            waiting.interrupt();
+
+            assertThat(ended.get(5, TimeUnit.SECONDS))
+                    .isInstanceOf(ServiceException.class)
+                    .hasMessage("The look-up was interrupted. Run it again.");
+            client.lookup(List.of("ada-2"));
+        }
+        assertThat(server.received)
+                .as("its worker has given up the wait too")
+                .flatExtracting(LookupClientTest::ids)
+                .containsExactly("ada-1", "ada-2");
+    }
+
+    @Test
+    void whoeverWaitsMayEndTheWait() {
+        server.otherwise(server.silence());
+        AtomicInteger checks = new AtomicInteger();
+        LookupRules rules = rules(10_000, 3, Duration.ofMillis(5));
+        try (LookupClient client =
+                LookupClient.of(server.endpoints(), Secret.of("key"), Secret.of("s3cret"), rules, () -> {
+                    if (checks.incrementAndGet() > 2) {
+                        throw new CancellationException("enough");
+                    }
+                })) {
+            assertThatThrownBy(() -> client.lookup(users(10)))
+                    .isInstanceOf(CancellationException.class)
+                    .hasMessage("enough");
+        }
     }
 
     @Test

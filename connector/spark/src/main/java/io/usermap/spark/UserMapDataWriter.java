@@ -375,7 +375,8 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         }
     }
 
-    private static void checkTask() {
+    /** Throws if the task of this thread was cancelled. */
+    static void checkTask() {
         TaskContext task = TaskContext.get();
         if (task != null && task.isInterrupted()) {
             throw new CancellationException("The task was cancelled.");

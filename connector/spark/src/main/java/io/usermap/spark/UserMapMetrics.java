@@ -8,7 +8,7 @@ import org.apache.spark.sql.connector.metric.CustomSumMetric;
 import org.apache.spark.sql.connector.metric.CustomTaskMetric;
 
 /**
- * The figures of a write in Spark's SQL tab.
+ * The figures of writes and reads in Spark's SQL tab.
  *
  * <p>Public, with public constructors, because Spark's UI makes them by reflection; otherwise it shows N/A.
  */
@@ -135,6 +135,29 @@ public final class UserMapMetrics {
         public String description() {
             return "waited for the allowance, total over writers";
         }
+    }
+
+    /** Ids that were looked up. */
+    public static final class LookedUp extends CustomSumMetric {
+        @Override
+        public String name() {
+            return "lookedUp";
+        }
+
+        @Override
+        public String description() {
+            return "ids looked up";
+        }
+    }
+
+    static CustomMetric[] ofReads() {
+        return new CustomMetric[] {new LookedUp(), new Requests(), new Throttled()};
+    }
+
+    static CustomTaskMetric[] ofRead(long lookedUp, long requests, long throttled) {
+        return new CustomTaskMetric[] {
+            new Value("lookedUp", lookedUp), new Value("requests", requests), new Value("throttled", throttled)
+        };
     }
 
     static CustomMetric[] all() {

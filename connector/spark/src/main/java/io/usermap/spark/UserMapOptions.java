@@ -5,7 +5,10 @@ import io.usermap.client.AllowanceRules.Pacing;
 import io.usermap.client.Endpoints;
 import io.usermap.client.Endpoints.Region;
 import io.usermap.client.IdRules;
+import io.usermap.client.InvalidSettingsException;
 import io.usermap.client.LookupEncoding;
+import io.usermap.client.LookupRules;
+import io.usermap.client.RetrySchedule;
 import io.usermap.client.Setting;
 import io.usermap.client.Settings;
 import io.usermap.client.ValueType;
@@ -13,6 +16,7 @@ import java.io.Serial;
 import java.io.Serializable;
 import java.net.URI;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -24,7 +28,7 @@ import java.util.stream.Collectors;
  * The options of the data source {@code amplitude-usermap}, declared once, read once on the driver, without I/O.
  *
  * <p>Keys are matched without regard to case. Everything that is wrong with a set of options is reported in one
- * {@link io.usermap.client.InvalidSettingsException}. Keys of the service stay what the user wrote, a reference or a plain
+ * {@link InvalidSettingsException}. Keys of the service stay what the user wrote, a reference or a plain
  * key, and are never part of {@link #toString()}. Immutable and serialisable.
  */
 public final class UserMapOptions implements Serializable {
@@ -212,12 +216,14 @@ public final class UserMapOptions implements Serializable {
     private final double lookupsPerSecond;
     private final int lookupConcurrency;
     private final String receiptsPath;
-    private final String userIds;
+    private final boolean idsAreGiven;
+    private final ArrayList<String> userIds;
     // The texts as written: a reference, or a plain key. Transient, because executors get the key itself or nothing.
     private final transient String apiKeyText;
     private final transient String secretKeyText;
 
-    private UserMapOptions(Settings settings, AllowanceRules allowance, Endpoints endpoints) {
+    private UserMapOptions(
+            Settings settings, AllowanceRules allowance, Endpoints endpoints, Optional<List<String>> userIds) {
         this.region = settings.value(REGION);
         this.endpoints = endpoints;
         this.allowance = allowance;
@@ -236,7 +242,8 @@ public final class UserMapOptions implements Serializable {
         this.lookupsPerSecond = settings.value(LOOKUPS_PER_SECOND);
         this.lookupConcurrency = settings.value(LOOKUP_CONCURRENCY);
         this.receiptsPath = settings.optional(RECEIPTS_PATH).orElse("");
-        this.userIds = settings.optional(USER_IDS).orElse("");
+        this.idsAreGiven = userIds.isPresent();
+        this.userIds = new ArrayList<>(userIds.orElse(List.of()));
         this.apiKeyText = settings.optional(API_KEY).orElse("");
         this.secretKeyText = settings.optional(SECRET_KEY).orElse("");
     }
@@ -244,7 +251,7 @@ public final class UserMapOptions implements Serializable {
     /**
      * Reads a source's options; {@code path}, {@code checkpointLocation} and {@code queryName} are Spark's own and pass.
      *
-     * @throws io.usermap.client.InvalidSettingsException with every unknown key, unreadable value and contradiction
+     * @throws InvalidSettingsException with every unknown key, unreadable value and contradiction
      */
     public static UserMapOptions of(Map<String, String> options) {
         Map<String, String> ours = options.entrySet().stream()
@@ -256,6 +263,12 @@ public final class UserMapOptions implements Serializable {
                 && settings.optional(RECEIPTS_PATH).isEmpty()) {
             problems.add("Cannot use option 'onRejected': 'record' needs a place for the rejected rows. Set"
                     + " 'receiptsPath'.");
+        }
+        Optional<List<String>> userIds = Optional.empty();
+        try {
+            userIds = settings.optional(USER_IDS).map(LookupIds::parse);
+        } catch (InvalidSettingsException e) {
+            problems.addAll(e.problems());
         }
         Settings.throwIfAny(problems);
         Endpoints endpoints =
@@ -281,7 +294,8 @@ public final class UserMapOptions implements Serializable {
                         settings.optional(GUARD).orElse(window.dividedBy(30)),
                         settings.value(REQUEST_TIMEOUT),
                         settings.value(PACING)),
-                endpoints);
+                endpoints,
+                userIds);
     }
 
     /** The options as a Markdown table: name, type, default, meaning. */
@@ -373,24 +387,21 @@ public final class UserMapOptions implements Serializable {
         return textOf(receiptsPath);
     }
 
-    /** The ids to read as the user wrote them, a JSON array. */
-    Optional<String> userIds() {
-        return textOf(userIds);
+    /** The ids to read, if the option names any. */
+    Optional<List<String>> userIds() {
+        return idsAreGiven ? Optional.of(userIds) : Optional.empty();
     }
 
-    /** How ids travel in a read. */
-    public LookupEncoding lookupEncoding() {
-        return lookupEncoding;
-    }
-
-    /** Read requests a second. */
-    public double lookupsPerSecond() {
-        return lookupsPerSecond;
-    }
-
-    /** Read requests at a time. */
-    public int lookupConcurrency() {
-        return lookupConcurrency;
+    /** How mappings are read. */
+    public LookupRules lookupRules() {
+        return new LookupRules(
+                lookupEncoding,
+                lookupsPerSecond,
+                Duration.ZERO,
+                lookupConcurrency,
+                connectTimeout,
+                requestTimeout,
+                RetrySchedule.of(maxAttempts));
     }
 
     /** The API key as written: a reference, or the key itself. Driver only. */

@@ -13,6 +13,8 @@ import org.apache.spark.sql.util.CaseInsensitiveStringMap;
  *
  * <p>{@code rows.write().format("amplitude-usermap").mode("append").option("apiKey", "env:AMPLITUDE_API_KEY").save()}
  * sends the mappings in columns {@code user_id}, {@code global_user_id} and, if there, {@code unmap}.
+ * {@code spark.read().format("amplitude-usermap").option("userIds", "[\"ann\"]")}, with both keys, reads links back, one row
+ * for each id: {@code user_id, mapped_to, mapped_from}.
  */
 public final class UserMapSource implements TableProvider, DataSourceRegister {
     static final String NAME = "amplitude-usermap";
@@ -24,12 +26,16 @@ public final class UserMapSource implements TableProvider, DataSourceRegister {
 
     @Override
     public StructType inferSchema(CaseInsensitiveStringMap options) {
-        return MappingColumns.SCHEMA;
+        return UserMapTable.Kind.SOURCE.rows.schema();
     }
 
     @Override
     public Table getTable(StructType schema, Transform[] partitioning, Map<String, String> properties) {
         return new UserMapTable(
-                NAME, new CaseInsensitiveStringMap(properties), ServiceKeys.PlainKeys.WARN, AllowanceDesk::driversRpc);
+                NAME,
+                UserMapTable.Kind.SOURCE,
+                new CaseInsensitiveStringMap(properties),
+                ServiceKeys.PlainKeys.WARN,
+                AllowanceDesk::driversRpc);
     }
 }

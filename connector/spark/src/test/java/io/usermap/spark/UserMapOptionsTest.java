@@ -13,6 +13,7 @@ import io.usermap.spark.UserMapOptions.StartWith;
 import java.net.URI;
 import java.time.Duration;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -74,10 +75,12 @@ class UserMapOptionsTest {
         assertThat(options.onConflict()).isEqualTo(OnConflict.REJECT);
         assertThat(options.ignoreExtraColumns()).isTrue();
         assertThat(options.receiptsPath()).contains("/receipts");
-        assertThat(options.userIds()).contains("[\"a\"]");
-        assertThat(options.lookupEncoding()).isEqualTo(LookupEncoding.JSON);
-        assertThat(options.lookupsPerSecond()).isEqualTo(5);
-        assertThat(options.lookupConcurrency()).isEqualTo(9);
+        assertThat(options.userIds()).contains(List.of("a"));
+        assertThat(options.lookupRules().encoding()).isEqualTo(LookupEncoding.JSON);
+        assertThat(options.lookupRules().perSecond()).isEqualTo(5);
+        assertThat(options.lookupRules().concurrency()).isEqualTo(9);
+        assertThat(options.lookupRules().requestTimeout()).isEqualTo(Duration.ofSeconds(3));
+        assertThat(options.lookupRules().retries().maxAttempts()).isEqualTo(4);
     }
 
     @Test

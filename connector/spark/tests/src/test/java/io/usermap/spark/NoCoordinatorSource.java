@@ -25,6 +25,10 @@ public final class NoCoordinatorSource implements TableProvider {
     @Override
     public Table getTable(StructType schema, Transform[] partitioning, Map<String, String> properties) {
         return new UserMapTable(
-                UserMapSource.NAME, new CaseInsensitiveStringMap(properties), ServiceKeys.PlainKeys.WARN, KEPT);
+                UserMapSource.NAME,
+                UserMapTable.Kind.SOURCE,
+                new CaseInsensitiveStringMap(properties),
+                ServiceKeys.PlainKeys.WARN,
+                KEPT);
     }
 }

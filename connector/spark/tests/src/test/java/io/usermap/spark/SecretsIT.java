@@ -42,6 +42,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class SecretsIT {
     private static final String KEY = "k3y-that-must-not-show-7391";
+    private static final String SECRET_KEY = "s3cret-that-must-not-show-7391";
     private static final String MARKER = "marker-that-must-show-7391";
 
     @TempDir
@@ -51,6 +52,7 @@ class SecretsIT {
     @SuppressWarnings("try") // the log is there to be closed
     void aKeyByReferenceShowsNowhereThoughAMarkerBesideItDoes() throws Exception {
         Path keyFile = Files.writeString(folder.resolve("api-key"), KEY + "\n");
+        Path secretFile = Files.writeString(folder.resolve("secret-key"), SECRET_KEY + "\n");
         Path executorLogging = Files.writeString(folder.resolve("log4j2.properties"), """
                 rootLogger.level = debug
                 rootLogger.appenderRef.console.ref = console
@@ -98,6 +100,24 @@ class SecretsIT {
                     .save();
             assertThat(sandbox.mappings()).hasSize(100);
 
+            Map<String, String> reading = new HashMap<>(options);
+            reading.put("secretKey", "file:" + secretFile);
+            reading.put("lookupsPerSecond", "100");
+            assertThat(UserMapLookup.on(reading)
+                            .lookup(rows, "user_id")
+                            .where("size(mapped_to) = 1")
+                            .count())
+                    .as("looked up by an executor that has the jar from Spark")
+                    .isEqualTo(100);
+            assertThat(spark.read()
+                            .format("amplitude-usermap")
+                            .options(reading)
+                            .option("userIds", "[\"user-0007\"]")
+                            .load()
+                            .collectAsList())
+                    .hasSize(1);
+            assertThat(sandbox.counts().lookups()).isBetween(2L, 3L);
+
             options.put("endpoint", "http://127.0.0.1:1");
             options.put("maxAttempts", "1");
             options.put("receiptsPath", receipts.resolve("second").toUri().toString());
@@ -129,10 +149,12 @@ class SecretsIT {
         assertThat(failure.contains("the connection was refused"))
                 .as("the exception is the service's")
                 .isTrue();
-        String encoded = Base64.getEncoder().encodeToString(KEY.getBytes(StandardCharsets.UTF_8));
-        places.forEach((place, text) -> assertThat(text.contains(KEY) || text.contains(encoded))
-                .as("the key is in the " + place)
-                .isFalse());
+        for (String key : List.of(KEY, SECRET_KEY, KEY + ":" + SECRET_KEY)) {
+            String encoded = Base64.getEncoder().encodeToString(key.getBytes(StandardCharsets.UTF_8));
+            places.forEach((place, text) -> assertThat(text.contains(key) || text.contains(encoded))
+                    .as("a key is in the " + place)
+                    .isFalse());
+        }
     }
 
     /** Writes all that the driver logs, at DEBUG, to {@code file} until it is closed. */

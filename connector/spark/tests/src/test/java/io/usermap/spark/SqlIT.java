@@ -71,7 +71,7 @@ class SqlIT extends SparkCase {
     void listsItsTableAndNoOther() {
         assertThat(spark.sql("SHOW TABLES IN " + catalog).select("tableName").collectAsList())
                 .extracting(row -> row.getString(0))
-                .containsExactly("usermap");
+                .containsExactlyInAnyOrder("usermap", "lookup");
         assertThatThrownBy(() -> spark.sql("SELECT * FROM " + catalog + ".mappings"))
                 .hasMessageContaining("TABLE_OR_VIEW_NOT_FOUND");
     }
@@ -79,8 +79,8 @@ class SqlIT extends SparkCase {
     @Test
     void refusesToCreateAndDropTables() {
         assertThatThrownBy(() -> spark.sql("CREATE TABLE " + catalog + ".other (id STRING)"))
-                .hasMessage("Cannot CREATE TABLE in catalog '" + catalog + "': it has the one table 'usermap', which"
-                        + " stands for the service. Use INSERT INTO " + catalog + ".usermap.");
+                .hasMessage("Cannot CREATE TABLE in catalog '" + catalog + "': its tables 'usermap' and"
+                        + " 'lookup' stand for the service. Use INSERT INTO " + catalog + ".usermap.");
         assertThatThrownBy(() -> spark.sql("DROP TABLE " + catalog + ".usermap"))
                 .hasMessageStartingWith("Cannot DROP TABLE");
     }
