@@ -7,6 +7,8 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import io.usermap.client.AllowanceLog;
 import io.usermap.client.Secret;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -33,6 +35,31 @@ class CancelIT extends SparkCase {
         assertThat(sandbox.mappings()).containsEntry("ann@shop", "ann@global");
         assertThat(sandbox.counts().mapped() - before).isLessThan(PER_SECOND * 2L);
         assertThat(sandbox.counts().throttled()).isZero();
+    }
+
+    @Test
+    void aCancelledSparkJobLeavesNobodyWaitingAndNothingIsHeldForTheDead() throws Exception {
+        // A window that nobody gets back while the test runs.
+        Map<String, String> options = options("eventsPerSecond", "8", "windowSeconds", "60");
+        Map<String, String> withoutKey = new HashMap<>(options);
+        withoutKey.remove("apiKey");
+        CompletableFuture<Throwable> cancelled = startInGroup("to-cancel", options);
+        waitForRequests(1);
+        try (UserMapRun run = UserMapRun.open(spark, withoutKey, Secret.of("key-of-tests"), AllowanceLog.empty())) {
+            Waiting.until(
+                    "the window is full and a writer waits",
+                    () -> sandbox.counts().mapped() == 8 * 60
+                            && run.progress().waitingUntil().isPresent());
+            spark.sparkContext().cancelJobGroup("to-cancel");
+
+            assertThat(cancelled.get(20, TimeUnit.SECONDS)).hasMessageContaining("cancelled");
+            assertThat(run.progress().waitingUntil()).as("who waits").isEmpty();
+            Instant allBack =
+                    Instant.now().plus(UserMapOptions.of(withoutKey).allowance().coolDown());
+            assertThat(run.allowanceLog().entries())
+                    .isNotEmpty()
+                    .allSatisfy(entry -> assertThat(entry.until()).isBeforeOrEqualTo(allBack));
+        }
     }
 
     @Test
