@@ -1,5 +1,6 @@
 package io.usermap.client;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -115,6 +116,23 @@ class IdRulesTest {
         for (String broken :
                 new String[] {high + "abcde", "abcde" + high, "abc" + low + "de", low + "abcde", low + high}) {
             assertThat(new IdRules(1).problemOfId(broken)).contains(RejectReason.INVALID_TEXT);
+        }
+    }
+
+    @Test
+    void bytesThatAreNoUtf8AreRefusedAndAReplacementCharacterIsACharacter() {
+        String whole = "ab\uFFFD\uD83D\uDE80-\u65E5";
+        assertThat(IdRules.decoded(whole.getBytes(UTF_8))).isEqualTo(whole);
+        assertThat(rules.problemOfId(whole)).isEmpty();
+
+        byte[][] broken = {
+            {'a', 'b', 'c', 'd', (byte) 0xED, (byte) 0xA0, (byte) 0x80, 'e'},
+            {'a', 'b', 'c', 'd', 'e', (byte) 0xF0, (byte) 0x9F, (byte) 0x98},
+            {'a', 'b', 'c', 'd', 'e', (byte) 0xC0, (byte) 0x80},
+            {(byte) 0xFF, 'a', 'b', 'c', 'd', 'e', (byte) 0xEF, (byte) 0xBF, (byte) 0xBD}
+        };
+        for (byte[] bytes : broken) {
+            assertThat(rules.problemOfId(IdRules.decoded(bytes))).contains(RejectReason.INVALID_TEXT);
         }
     }
 
