@@ -140,7 +140,7 @@ class BadInputIT extends SparkCase {
     }
 
     /** Spark 3.5 throws what the write threw, Spark 4 wraps it. */
-    private static Throwable rootOf(Throwable thrown) {
+    static Throwable rootOf(Throwable thrown) {
         Throwable root = thrown;
         while (root.getCause() != null) {
             root = root.getCause();

@@ -3,6 +3,7 @@ package io.usermap.spark;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.github.luben.zstd.ZstdInputStream;
 import io.usermap.sandbox.Sandbox;
 import io.usermap.sandbox.SandboxOptions;
@@ -12,6 +13,7 @@ import java.io.InputStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
+import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,7 +43,7 @@ import org.junit.jupiter.api.io.TempDir;
  * a search that finds nothing because it looks at nothing would fail.
  */
 class SecretsIT {
-    private static final String KEY = "k3y-that-must-not-show-7391";
+    private static final String KEY = "k3y\"$&+/%41=\\E{}[](.*)<~>'-that-must-not-show-7391";
     private static final String SECRET_KEY = "s3cret-that-must-not-show-7391";
     private static final String MARKER = "marker-that-must-show-7391";
 
@@ -150,11 +152,27 @@ class SecretsIT {
                 .as("the exception is the service's")
                 .isTrue();
         for (String key : List.of(KEY, SECRET_KEY, KEY + ":" + SECRET_KEY)) {
-            String encoded = Base64.getEncoder().encodeToString(key.getBytes(StandardCharsets.UTF_8));
-            places.forEach((place, text) -> assertThat(text.contains(key) || text.contains(encoded))
+            List<String> forms = forms(key);
+            places.forEach((place, text) -> assertThat(forms.stream().anyMatch(text::contains))
                     .as("a key is in the " + place)
                     .isFalse());
         }
+    }
+
+    /** The key as it is, and as it would stand in JSON, in a form, in a header of Basic authentication and in HTML. */
+    private static List<String> forms(String key) throws IOException {
+        String json = new ObjectMapper().writeValueAsString(key);
+        return List.of(
+                key,
+                json.substring(1, json.length() - 1),
+                URLEncoder.encode(key, StandardCharsets.UTF_8),
+                Base64.getEncoder()
+                        .encodeToString(key.getBytes(StandardCharsets.UTF_8))
+                        .substring(0, 40),
+                key.replace("&", "&amp;")
+                        .replace("<", "&lt;")
+                        .replace(">", "&gt;")
+                        .replace("\"", "&quot;"));
     }
 
     /** Writes all that the driver logs, at DEBUG, to {@code file} until it is closed. */

@@ -1,13 +1,18 @@
 package io.usermap.spark;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.usermap.client.SecretStore;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.URL;
+import java.net.URLClassLoader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
@@ -29,6 +34,33 @@ class WriteIT extends SparkCase {
                 .containsOnly(
                         org.assertj.core.data.MapEntry.entry("ann@shop", "ann@global"),
                         org.assertj.core.data.MapEntry.entry("bob+1@shop", "bob@global"));
+    }
+
+    /** A platform's store of secrets, as a jar brings it. */
+    public static final class Vault implements SecretStore {
+        @Override
+        public Optional<String> secret(String scope, String key) {
+            return (scope + " " + key).equals("prod api") ? Optional.of("key-of-tests") : Optional.empty();
+        }
+    }
+
+    @Test
+    void asksThePlatformsStoreForItsKey() throws IOException {
+        assertThatThrownBy(() -> write(rows(map("ann@shop", "ann@global")), options("apiKey", "secret:prod/api")))
+                .hasMessage("Cannot read a key: there is no secret 'api' in a scope 'prod' here. Use env:NAME or"
+                        + " file:PATH where the platform has no scopes.");
+        Path services = Files.createDirectories(receipts.resolve("META-INF/services"));
+        Files.writeString(services.resolve(SecretStore.class.getName()), Vault.class.getName());
+        ClassLoader before = Thread.currentThread().getContextClassLoader();
+        URL[] jar = {receipts.toUri().toURL()};
+        try (URLClassLoader withTheJar = new URLClassLoader(jar, before)) {
+            Thread.currentThread().setContextClassLoader(withTheJar);
+            write(rows(map("ann@shop", "ann@global")), options("apiKey", "secret:prod/api"));
+        } finally {
+            Thread.currentThread().setContextClassLoader(before);
+        }
+
+        assertThat(sandbox.mappings()).containsEntry("ann@shop", "ann@global");
     }
 
     @Test
