@@ -181,8 +181,9 @@ final class Configuration {
     /** The key itself; a reference that is not whole is none, and must not be sent as if it were. */
     private static Secret plain(String text) {
         if (text.matches("(env|file|secret):.*")) {
-            throw new InvalidSettingsException("Cannot read a key: the reference is not whole. Write env:NAME, file:PATH or"
-                    + " secret:scope/key.");
+            throw new InvalidSettingsException(
+                    "Cannot read a key: the reference is not whole. Write env:NAME, file:PATH or"
+                            + " secret:scope/key.");
         }
         return Secret.of(text);
     }

@@ -118,7 +118,9 @@ final class Keys {
     static final Setting<Region> REGION =
             Setting.of("target.region", ValueType.choice(Region.class), "us", "Data centre of the organisation.");
     static final Setting<String> API_KEY = Setting.optional(
-            "target.api-key", ValueType.TEXT, "API key: a reference `env:NAME`, `file:PATH` or `secret:scope/key`, or the key itself.");
+            "target.api-key",
+            ValueType.TEXT,
+            "API key: a reference `env:NAME`, `file:PATH` or `secret:scope/key`, or the key itself.");
     static final Setting<String> SECRET_KEY =
             Setting.optional("target.secret-key", ValueType.TEXT, "Secret key, for reading only; like the API key.");
     static final Setting<Integer> MIN_ID_LENGTH = Setting.of(
