@@ -27,7 +27,13 @@ public sealed interface AllowanceAnswer {
             Duration sendWithin,
             double mappingsPerSecond,
             int requestsInFlight)
-            implements AllowanceAnswer {}
+            implements AllowanceAnswer {
+
+        /** The same grant, to be used within another time. */
+        public Grant sentWithin(Duration other) {
+            return new Grant(request, permit, mappings, waited, other, mappingsPerSecond, requestsInFlight);
+        }
+    }
 
     /**
      * Ask again; the turn is kept.

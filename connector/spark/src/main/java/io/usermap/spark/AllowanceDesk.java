@@ -156,6 +156,11 @@ final class AllowanceDesk {
         ask(new Object[] {AllowanceMessages.STOP, write, reason});
     }
 
+    /** {@code write} may send until {@code untilNanos} of this JVM's monotonic clock; returns at once. */
+    void lease(String write, long untilNanos) {
+        coordinator.send(new Object[] {AllowanceMessages.LEASE, write, untilNanos});
+    }
+
     /** {@code write} is over. */
     void end(String write) {
         ask(new Object[] {AllowanceMessages.END, write});

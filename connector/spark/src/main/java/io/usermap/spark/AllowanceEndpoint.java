@@ -5,14 +5,12 @@ import io.usermap.client.Allowance.Writer;
 import io.usermap.client.AllowanceAnswer;
 import io.usermap.client.AllowanceLog;
 import io.usermap.client.AllowanceRules;
-import io.usermap.client.Tally;
 import io.usermap.client.ValueType;
 import io.usermap.spark.AllowanceMessages.Report;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -40,14 +38,6 @@ import scala.runtime.BoxedUnit;
  */
 final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     private static final Logger LOG = LoggerFactory.getLogger(AllowanceEndpoint.class);
-    private static final int MOST_WRITES_REMEMBERED = 1_000;
-
-    /** What is known of one write's progress. */
-    private static final class WriteProgress {
-        final Map<Writer, Tally> tallies = new HashMap<>();
-        long firstGrant;
-        long lastReport;
-    }
 
     /** A writer that has asked and not left. */
     private static final class Caller {
@@ -63,7 +53,8 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     private final ScheduledExecutorService timer;
     private final Map<String, Open> open = new HashMap<>();
     private final Map<Writer, Caller> callers = new HashMap<>();
-    private final Map<String, WriteProgress> progress = new LinkedHashMap<>();
+    private final WriteFigures figures = new WriteFigures();
+    private final Leases leases = new Leases();
     private final Set<String> running = new HashSet<>();
     private final Set<Writer> left = new HashSet<>();
     private final Map<Writer, Long> outlived = new HashMap<>();
@@ -124,7 +115,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
             case AllowanceMessages.LEAVE -> {
                 onReports(message);
                 Writer writer = AllowanceMessages.writer(message);
-                progressOf(writer.write()).tallies.put(writer, AllowanceMessages.tally(message));
+                figures.put(writer, AllowanceMessages.tally(message));
                 forget(writer);
                 holdBackTwins(writer);
             }
@@ -133,12 +124,14 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
             case AllowanceMessages.STOP -> allowance.stop((String) message[1], (String) message[2]);
             case AllowanceMessages.END -> onEnd((String) message[1]);
             case AllowanceMessages.LOG -> reply(context, onLog());
+            case AllowanceMessages.LEASE -> onLease((String) message[1], (Long) message[2]);
             case AllowanceMessages.PROGRESS -> reply(context, onProgress((String[]) message[1]));
             default -> throw new IllegalArgumentException("The allowance knows no message " + message[0] + ".");
         }
         String kind = (String) message[0];
         if (kind.equals(AllowanceMessages.LEAVE)
                 || kind.equals(AllowanceMessages.STOP)
+                || kind.equals(AllowanceMessages.LEASE)
                 || kind.equals(AllowanceMessages.END)) {
             reply(context, new Object[] {AllowanceMessages.OK});
         }
@@ -188,9 +181,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
             if (!report.stopReason().isEmpty()) {
                 allowance.stop(writer.write(), report.stopReason());
             } else {
-                WriteProgress write = progressOf(writer.write());
-                write.tallies.put(writer, report.tally());
-                write.lastReport = System.nanoTime();
+                figures.reported(writer, report.tally(), System.nanoTime());
                 allowance.done(
                         report.permit(), report.outcome(), report.retryAfter(), report.roundTrip(), System.nanoTime());
                 if (report.outcome() == Allowance.Outcome.THROTTLED) {
@@ -248,23 +239,11 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     private void onEnd(String write) {
         running.remove(write);
         allowance.end(write);
-        sumUp(write);
+        leases.end(write);
+        figures.sumUp(write, callers.keySet());
         callers.keySet().removeIf(writer -> writer.write().equals(write));
         left.removeIf(writer -> writer.write().equals(write));
         outlived.keySet().removeIf(writer -> writer.write().equals(write));
-    }
-
-    /** Keeps one sum of the writers that have left; others, whose tasks are still being killed, will report once more. */
-    private void sumUp(String write) {
-        WriteProgress known = progress.get(write);
-        if (known != null) {
-            Tally sum = known.tallies.entrySet().stream()
-                    .filter(tally -> !callers.containsKey(tally.getKey()))
-                    .map(Map.Entry::getValue)
-                    .reduce(Tally.NONE, Tally::plus);
-            known.tallies.keySet().retainAll(callers.keySet());
-            known.tallies.put(new Writer(write, -1, -1), sum);
-        }
     }
 
     private long[] onLog() {
@@ -293,37 +272,9 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     }
 
     private long[] onProgress(String[] writes) {
-        Tally sum = Tally.NONE;
-        long first = Long.MAX_VALUE;
-        long last = Long.MIN_VALUE;
-        for (String write : writes) {
-            WriteProgress known = progress.get(write);
-            if (known != null) {
-                for (Tally tally : known.tallies.values()) {
-                    sum = sum.plus(tally);
-                }
-                if (known.firstGrant != 0) {
-                    first = Math.min(first, known.firstGrant);
-                    last = Math.max(last, Math.max(known.firstGrant, known.lastReport));
-                }
-            }
-        }
-        long[] tally = sum.figures();
-        long[] figures = new long[tally.length + 3];
-        System.arraycopy(tally, 0, figures, 0, tally.length);
-        figures[tally.length] = allowance.mostInWindow();
-        figures[tally.length + 1] = first == Long.MAX_VALUE ? 0 : last - first;
-        figures[tally.length + 2] =
-                allowance.nextGrant() == Long.MAX_VALUE ? -1 : Math.max(0, allowance.nextGrant() - System.nanoTime());
-        return figures;
-    }
-
-    private WriteProgress progressOf(String write) {
-        WriteProgress known = progress.computeIfAbsent(write, id -> new WriteProgress());
-        if (progress.size() > MOST_WRITES_REMEMBERED) {
-            progress.remove(progress.keySet().iterator().next());
-        }
-        return known;
+        long nextGrant = allowance.nextGrant();
+        long wait = nextGrant == Long.MAX_VALUE ? -1 : Math.max(0, nextGrant - System.nanoTime());
+        return figures.of(writes, allowance.mostInWindow(), wait);
     }
 
     private void forget(Writer writer) {
@@ -348,15 +299,16 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
 
     /** Gives out what can be answered now, and sets the timer for the rest. */
     private synchronized void pump() {
-        for (AllowanceAnswer answer : allowance.answers(System.nanoTime())) {
+        long now = System.nanoTime();
+        leases.over(now).forEach(write -> allowance.stop(write, Leases.OVER));
+        for (AllowanceAnswer answer : allowance.answers(now)) {
             Open question = open.remove(answer.request());
-            if (answer instanceof AllowanceAnswer.Grant grant && grant.mappings() > 0 && question != null) {
-                WriteProgress write = progressOf(question.writer().write());
-                write.firstGrant = write.firstGrant == 0 ? System.nanoTime() : write.firstGrant;
-            }
             if (question != null) {
                 long reported = callers.getOrDefault(question.writer(), new Caller()).reported;
-                question.reply().reply(AllowanceMessages.answer(answer, reported));
+                AllowanceAnswer told = answer instanceof AllowanceAnswer.Grant grant
+                        ? withinLease(grant, question.writer(), now)
+                        : answer;
+                question.reply().reply(AllowanceMessages.answer(told, reported));
             }
         }
         long wake = allowance.nextWake();
@@ -369,6 +321,19 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
             }
         } else if (wake == Long.MAX_VALUE) {
             wakeAt = Long.MAX_VALUE;
+        }
+    }
+
+    private AllowanceAnswer withinLease(AllowanceAnswer.Grant grant, Writer writer, long now) {
+        if (grant.mappings() > 0) {
+            figures.granted(writer.write(), now);
+        }
+        return grant.sentWithin(leases.left(writer.write(), now, grant.sendWithin()));
+    }
+
+    private void onLease(String write, long untilNanos) {
+        if (!allowance.isOver(write)) {
+            leases.renew(write, untilNanos);
         }
     }
 

@@ -2,13 +2,11 @@ package io.usermap.spark;
 
 import io.usermap.client.Mapping;
 import io.usermap.spark.Receipt.Outcome;
-import java.io.BufferedOutputStream;
 import java.io.BufferedReader;
 import java.io.Closeable;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStreamReader;
-import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -31,14 +29,15 @@ import org.jspecify.annotations.Nullable;
  * The receipts of one writer on a Hadoop filesystem: those of earlier attempts and runs to read, its own to write.
  *
  * <p>A file is written once and closed soon, because on most filesystems nothing of it can be seen before: after each
- * request in burst, every 10 s while slices are spaced evenly. Its name says write, partition and attempt. Whole lines
- * count, a torn last line does not. For reading, only the least and the greatest id of each file stay in memory; a batch
+ * request in burst, every 10 s while slices are spaced evenly; closed ones are merged. Its name says write, partition and
+ * attempt. Whole lines count, a torn last line does not. For reading, only the least and the greatest id of each file stay in memory; a batch
  * is compared with the files whose range it meets. Not thread-safe.
  */
 final class ReceiptFolder implements Closeable {
-    private static final String SUFFIX = ".jsonl";
+    static final String SUFFIX = ".jsonl";
     private static final long SMOOTH_FILE_NANOS = Duration.ofSeconds(10).toNanos();
     private static final int BUFFER = 64 * 1024;
+    private static final int MOST_LOOKS = 5;
 
     private record Range(Path file, String least, String greatest) {}
 
@@ -47,15 +46,15 @@ final class ReceiptFolder implements Closeable {
     private final String stem;
     private final Predicate<String> earlierOnes;
     private final List<Range> earlier = new ArrayList<>();
-    private @Nullable OutputStream out;
+    private final ReceiptTiers own;
     private long openedAt;
-    private int written;
 
     private ReceiptFolder(FileSystem files, Path folder, String stem, Predicate<String> earlierOnes) {
         this.files = files;
         this.folder = folder;
         this.stem = stem;
         this.earlierOnes = earlierOnes;
+        this.own = new ReceiptTiers(files, folder, stem);
     }
 
     /**
@@ -82,6 +81,38 @@ final class ReceiptFolder implements Closeable {
 
     /** Looks through what is there, once no other attempt of the partition writes any more. */
     void lookThrough() throws IOException {
+        for (int looks = 1; ; looks++) {
+            try {
+                list();
+                return;
+            } catch (FileNotFoundException e) {
+                if (looks == MOST_LOOKS) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private interface Reading<T> {
+        T result() throws IOException;
+    }
+
+    /** What {@code reading} says; once more with a new list if a file goes meanwhile, because its writer merged it. */
+    private <T> T listingAgain(Reading<T> reading) throws IOException {
+        for (int looks = 1; ; looks++) {
+            try {
+                return reading.result();
+            } catch (FileNotFoundException e) {
+                if (looks == MOST_LOOKS) {
+                    throw e;
+                }
+                lookThrough();
+            }
+        }
+    }
+
+    private void list() throws IOException {
+        earlier.clear();
         for (FileStatus file : list(files, folder)) {
             String name = file.getPath().getName();
             if (name.endsWith(SUFFIX) && !name.startsWith(stem) && earlierOnes.test(name)) {
@@ -106,23 +137,13 @@ final class ReceiptFolder implements Closeable {
     /** Those of {@code mappings} whose newest receipt acknowledges just what they ask for. */
     Set<Mapping> acknowledged(List<Mapping> mappings) throws IOException {
         Map<String, Mapping> wanted = new HashMap<>();
-        String least = mappings.get(0).userId();
-        String greatest = least;
+        String[] ends = {mappings.get(0).userId(), mappings.get(0).userId()};
         for (Mapping mapping : mappings) {
             wanted.put(mapping.userId(), mapping);
-            least = mapping.userId().compareTo(least) < 0 ? mapping.userId() : least;
-            greatest = mapping.userId().compareTo(greatest) > 0 ? mapping.userId() : greatest;
+            ends[0] = mapping.userId().compareTo(ends[0]) < 0 ? mapping.userId() : ends[0];
+            ends[1] = mapping.userId().compareTo(ends[1]) > 0 ? mapping.userId() : ends[1];
         }
-        Map<String, Receipt> newest = new HashMap<>();
-        for (Range range : earlier) {
-            if (range.least().compareTo(greatest) <= 0 && range.greatest().compareTo(least) >= 0) {
-                read(files, range.file(), receipt -> {
-                    if (receipt.outcome() == Outcome.ACCEPTED && wanted.containsKey(receipt.userId())) {
-                        newest.merge(receipt.userId(), receipt, (a, b) -> a.at().isAfter(b.at()) ? a : b);
-                    }
-                });
-            }
-        }
+        Map<String, Receipt> newest = listingAgain(() -> newest(wanted, ends));
         Set<Mapping> acknowledged = new HashSet<>();
         newest.forEach((id, receipt) -> {
             Mapping mapping = wanted.get(id);
@@ -133,16 +154,26 @@ final class ReceiptFolder implements Closeable {
         return acknowledged;
     }
 
+    private Map<String, Receipt> newest(Map<String, Mapping> wanted, String[] ends) throws IOException {
+        Map<String, Receipt> newest = new HashMap<>();
+        for (Range range : earlier) {
+            if (range.least().compareTo(ends[1]) <= 0 && range.greatest().compareTo(ends[0]) >= 0) {
+                read(files, range.file(), receipt -> {
+                    if (receipt.outcome() == Outcome.ACCEPTED && wanted.containsKey(receipt.userId())) {
+                        newest.merge(receipt.userId(), receipt, (a, b) -> a.at().isAfter(b.at()) ? a : b);
+                    }
+                });
+            }
+        }
+        return newest;
+    }
+
     /** Appends a receipt to the file at hand. */
     void add(Receipt receipt, @Nullable String reason, @Nullable String request, int attempt) throws IOException {
-        OutputStream file = out;
-        if (file == null) {
-            Path path = new Path(folder, "%s-%06d%s".formatted(stem, written++, SUFFIX));
-            file = new BufferedOutputStream(files.create(path, false), BUFFER);
-            out = file;
+        if (!own.isOpen()) {
             openedAt = System.nanoTime();
         }
-        receipt.write(file, reason, request, attempt);
+        receipt.write(own.out(), reason, request, attempt);
     }
 
     /** Makes what was added visible: now, or within 10 s where requests are small and many. */
@@ -162,11 +193,7 @@ final class ReceiptFolder implements Closeable {
 
     @Override
     public void close() throws IOException {
-        OutputStream file = out;
-        out = null;
-        if (file != null) {
-            file.close();
-        }
+        own.close();
     }
 
     private static Optional<Range> range(FileSystem files, Path file) throws IOException {

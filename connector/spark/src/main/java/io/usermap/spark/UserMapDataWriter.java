@@ -73,7 +73,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     private final AllowanceLines.Connection line;
     private final SendTally tally = new SendTally();
     private final BatchSender sender;
-    private final Optional<ReceiptFolder> receipts;
+    private final WriterReceipts receipts;
     private final Map<RejectReason, Long> rejected = new EnumMap<>(RejectReason.class);
     private final SendLog sendLog = new Log();
 
@@ -89,7 +89,8 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     private boolean flushedForMetrics;
     private boolean metricsAreRegular = true;
 
-    UserMapDataWriter(UserMapWriterFactory plan, int partition, long taskId) throws IOException {
+    UserMapDataWriter(UserMapWriterFactory plan, int partition, long taskId, Optional<String> receiptsFolder)
+            throws IOException {
         UserMapOptions options = plan.options();
         this.plan = plan;
         this.partition = partition;
@@ -105,15 +106,16 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
                 RetrySchedule.of(options.maxAttempts()),
                 tally,
                 UserMapDataWriter::checkTask);
-        this.receipts = options.receiptsPath().isEmpty()
-                ? Optional.empty()
-                : Optional.of(ReceiptFolder.open(
-                        plan.hadoop(),
-                        options.receiptsPath().get(),
-                        plan.writeId(),
-                        partition,
-                        plan.partitions(),
-                        taskId));
+        this.receipts = new WriterReceipts(
+                receiptsFolder.isEmpty()
+                        ? Optional.empty()
+                        : Optional.of(ReceiptFolder.open(
+                                plan.hadoop(),
+                                receiptsFolder.get(),
+                                plan.writeId(),
+                                partition,
+                                plan.partitions(),
+                                taskId)));
     }
 
     @Override
@@ -207,9 +209,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     private boolean becomeLive() throws IOException {
         if (!live && sent(sender::enter) instanceof BatchSender.Resolved) {
             live = true;
-            if (receipts.isPresent()) {
-                receipts.get().lookThrough();
-            }
+            receipts.lookThrough();
         }
         return live;
     }
@@ -241,12 +241,10 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     }
 
     private void leaveOutAcknowledged() throws IOException {
-        if (receipts.isEmpty() || !receipts.get().hasEarlier()) {
-            return;
-        }
-        List<Mapping> all =
-                IntStream.range(0, batch.size()).mapToObj(batch::mapping).toList();
-        Set<Mapping> acknowledged = receipts.get().acknowledged(all);
+        List<Mapping> all = receipts.hasEarlier()
+                ? IntStream.range(0, batch.size()).mapToObj(batch::mapping).toList()
+                : List.of();
+        Set<Mapping> acknowledged = all.isEmpty() ? Set.of() : receipts.acknowledged(all);
         if (acknowledged.isEmpty()) {
             return;
         }
@@ -262,7 +260,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
 
     private void skip(Mapping mapping, String reason) throws IOException {
         tally.skipped();
-        receipt(Receipt.of(mapping, Outcome.SKIPPED, Instant.now()), reason);
+        receipts.add(Receipt.of(mapping, Outcome.SKIPPED, Instant.now()), reason);
     }
 
     private void reject(Mapping mapping, RejectReason reason) throws IOException {
@@ -274,7 +272,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
             throws IOException {
         tally.rejected();
         count(reason);
-        receipt(new Receipt(userId, globalUserId, unmap, Outcome.REJECTED, Instant.now()), reason.code());
+        receipts.add(new Receipt(userId, globalUserId, unmap, Outcome.REJECTED, Instant.now()), reason.code());
     }
 
     private void count(RejectReason reason) {
@@ -301,16 +299,8 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         }
     }
 
-    private void receipt(Receipt receipt, String reason) throws IOException {
-        if (receipts.isPresent()) {
-            receipts.get().add(receipt, reason, null, 0);
-        }
-    }
-
     private void publish() throws IOException {
-        if (receipts.isPresent()) {
-            receipts.get().publish(sender.isSmooth() ? ReceiptFolder.Pace.SOON : ReceiptFolder.Pace.EVERY_REQUEST);
-        }
+        receipts.publish(sender.isSmooth());
     }
 
     /** No more rows: what is gathered is sent, and everything resolved. */
@@ -362,9 +352,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     @Override
     public void close() throws IOException {
         try {
-            if (receipts.isPresent()) {
-                receipts.get().close();
-            }
+            receipts.close();
         } finally {
             sender.close();
             line.leave(tally.snapshot());
@@ -397,18 +385,8 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         }
 
         private void add(Batch sent, int from, int to, Outcome outcome, @Nullable String reason, Exchange exchange) {
-            if (receipts.isEmpty()) {
-                return;
-            }
             try {
-                for (int row = from; row < to; row++) {
-                    receipts.get()
-                            .add(
-                                    Receipt.of(sent.mapping(row), outcome, exchange.at()),
-                                    reason,
-                                    exchange.id(),
-                                    exchange.attempt());
-                }
+                receipts.add(sent, from, to, outcome, reason, exchange);
                 publish();
             } catch (IOException e) {
                 throw new UncheckedIOException(e);

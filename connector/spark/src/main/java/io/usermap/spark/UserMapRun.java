@@ -11,6 +11,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
@@ -38,6 +39,7 @@ public final class UserMapRun implements AutoCloseable {
     private final Optional<AllowanceDesk> desk;
     private final Set<String> writes = new LinkedHashSet<>();
     private String cancelled = "";
+    private OptionalLong leaseUntil = OptionalLong.empty();
 
     private UserMapRun(
             Map<String, String> options,
@@ -125,6 +127,7 @@ public final class UserMapRun implements AutoCloseable {
     /** A write of this run begins. */
     synchronized void writes(String writeId) {
         writes.add(writeId);
+        desk.ifPresent(known -> leaseUntil.ifPresent(until -> known.lease(writeId, until)));
         if (!cancelled.isEmpty()) {
             desk.ifPresent(known -> known.stop(writeId, cancelled));
         }
@@ -161,6 +164,20 @@ public final class UserMapRun implements AutoCloseable {
     public AllowanceLog allowanceLog() {
         return desk.map(AllowanceDesk::log)
                 .orElseGet(() -> SoleWriter.of(allowanceName).used(rules));
+    }
+
+    /**
+     * Says until when the run may send, for whoever holds a right to that which runs out. Before the first call, it may
+     * always. A write whose time is over, because this was not called again soon enough, is stopped for good: nothing more
+     * of it is granted, and no grant is good for longer. Where the platform has no coordinator on the driver, this changes
+     * nothing.
+     *
+     * @param untilNanos an instant as {@link System#nanoTime()} of this JVM tells it, which passes while the process is
+     *     stopped, too
+     */
+    public synchronized void leaseUntil(long untilNanos) {
+        leaseUntil = OptionalLong.of(untilNanos);
+        desk.ifPresent(known -> writes.forEach(write -> known.lease(write, untilNanos)));
     }
 
     /** Stops the run's writes: no more grants; requests in flight are answered and receipted. Idempotent. */

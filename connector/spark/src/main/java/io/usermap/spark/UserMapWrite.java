@@ -42,6 +42,9 @@ import org.slf4j.LoggerFactory;
 final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite, StreamingWrite {
     private static final Logger LOG = LoggerFactory.getLogger(UserMapWrite.class);
 
+    /** Characters that tell the starts of a stream apart. */
+    private static final int UNIQUE = 8;
+
     private final SparkSession session;
     private final String writeId;
     private final UserMapOptions options;
@@ -73,6 +76,14 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
                     + " spark.speculation to false.");
         }
         run.ifPresent(known -> known.writes(writeId));
+    }
+
+    /**
+     * Where the receipts of one epoch are below those of the stream: what an earlier attempt of the same epoch was
+     * acknowledged need not be sent again, and other epochs say nothing about that.
+     */
+    static String receiptsOfEpoch(String streamId, long epoch) {
+        return "stream=" + streamId.substring(0, streamId.length() - 1 - UNIQUE) + "/epoch=" + epoch;
     }
 
     /** The id of one epoch of a streaming write. */
@@ -130,7 +141,7 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
     @Override
     public StreamingDataWriterFactory createStreamingWriterFactory(PhysicalWriteInfo info) {
         // A stream keeps its id across restarts and repeats an epoch under the same number.
-        streamId = writeId + "-" + UUID.randomUUID().toString().substring(0, 8);
+        streamId = writeId + "-" + UUID.randomUUID().toString().substring(0, UNIQUE);
         return factory(streamId, info);
     }
 

@@ -3,6 +3,7 @@ package io.usermap.spark;
 import io.usermap.client.Secret;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.connector.write.DataWriter;
@@ -35,7 +36,7 @@ record UserMapWriterFactory(
 
     @Override
     public DataWriter<InternalRow> createWriter(int partitionId, long taskId) {
-        return open(this, partitionId, taskId);
+        return open(this, partitionId, taskId, options.receiptsPath());
     }
 
     @Override
@@ -49,12 +50,15 @@ record UserMapWriterFactory(
                 allowanceName,
                 partitions,
                 configuration);
-        return open(ofEpoch, partitionId, taskId);
+        Optional<String> receipts =
+                options.receiptsPath().map(path -> path + "/" + UserMapWrite.receiptsOfEpoch(writeId, epochId));
+        return open(ofEpoch, partitionId, taskId, receipts);
     }
 
-    private static DataWriter<InternalRow> open(UserMapWriterFactory plan, int partitionId, long taskId) {
+    private static DataWriter<InternalRow> open(
+            UserMapWriterFactory plan, int partitionId, long taskId, Optional<String> receipts) {
         try {
-            return new UserMapDataWriter(plan, partitionId, taskId);
+            return new UserMapDataWriter(plan, partitionId, taskId, receipts);
         } catch (IOException e) {
             throw new UncheckedIOException("Cannot use the folder of option 'receiptsPath': " + e.getMessage(), e);
         }

@@ -1,0 +1,124 @@
+package io.usermap.spark;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.usermap.client.Mapping;
+import io.usermap.spark.Receipt.Outcome;
+import io.usermap.spark.ReceiptFolder.Pace;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ReceiptFolderTest {
+    private static final Instant AT = Instant.parse("2026-11-22T03:31:00.123Z");
+
+    @TempDir
+    private Path folder;
+
+    private ReceiptFolder open(long attempt) throws IOException {
+        return ReceiptFolder.open(new Configuration(false), folder.toString(), "write-1", 0, 1, attempt);
+    }
+
+    /** Writes receipts of users {@code from} to before {@code to}, each in a file of its own. */
+    private static void write(ReceiptFolder receipts, int from, int to) throws IOException {
+        for (int user = from; user < to; user++) {
+            receipts.add(Receipt.of(mapping(user), Outcome.ACCEPTED, AT), null, "request-" + user, 1);
+            receipts.publish(Pace.EVERY_REQUEST);
+        }
+    }
+
+    private static Mapping mapping(int user) {
+        return Mapping.map("user-%05d".formatted(user), "person-1");
+    }
+
+    private static List<Mapping> mappings(int count) {
+        return IntStream.range(0, count).mapToObj(ReceiptFolderTest::mapping).toList();
+    }
+
+    private List<Path> files() throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.filter(file -> file.toString().endsWith(".jsonl"))
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    private Set<Mapping> acknowledged(int count) throws IOException {
+        try (ReceiptFolder next = open(99)) {
+            next.lookThrough();
+            return next.acknowledged(mappings(count));
+        }
+    }
+
+    @Test
+    void aThousandFilesBecomeAFewThatHoldEachLineOnce() throws IOException {
+        try (ReceiptFolder receipts = open(1)) {
+            write(receipts, 0, 1_000);
+        }
+
+        // 1,000 = 3 x 256 + 3 x 64 + 2 x 16 + 2 x 4: a file for each of these.
+        assertThat(files()).hasSize(3 + 3 + 2 + 2);
+        assertThat(files().stream().flatMap(ReceiptFolderTest::lines))
+                .hasSize(1_000)
+                .doesNotHaveDuplicates();
+        assertThat(acknowledged(1_010)).containsExactlyInAnyOrderElementsOf(mappings(1_000));
+    }
+
+    @Test
+    void whoReadsWhileAnotherMergesListsAgain() throws IOException {
+        try (ReceiptFolder writer = open(1);
+                ReceiptFolder reader = open(2)) {
+            write(writer, 0, 3);
+            reader.lookThrough();
+            List<Path> seen = files();
+            write(writer, 3, 4);
+
+            assertThat(seen)
+                    .as("merged by now")
+                    .allSatisfy(file -> assertThat(file).doesNotExist());
+            assertThat(reader.acknowledged(mappings(3))).hasSize(3);
+        }
+    }
+
+    @Test
+    void aMergeThatWasCutShortLeavesAllOfItsPartsBesideIt() throws IOException {
+        try (ReceiptFolder writer = open(1)) {
+            write(writer, 0, 3);
+        }
+        String torn = lines(files().get(0)).findFirst().orElseThrow() + "\n"
+                + lines(files().get(1)).findFirst().orElseThrow().substring(0, 30);
+        Files.writeString(folder.resolve("part-00000-of-00001-write-1-1-0a0a0a0a-000004.jsonl"), torn);
+
+        assertThat(acknowledged(4)).containsExactlyInAnyOrderElementsOf(mappings(3));
+    }
+
+    @Test
+    void emptyFilesAndTornLinesAcknowledgeNothing() throws IOException {
+        try (ReceiptFolder writer = open(1)) {
+            write(writer, 0, 2);
+        }
+        Files.writeString(folder.resolve("part-00000-of-00001-write-1-7-0b0b0b0b-000000.jsonl"), "");
+        Path last = files().get(1);
+        String line = Files.readString(last);
+        Files.deleteIfExists(folder.resolve("." + last.getFileName() + ".crc"));
+        Files.writeString(last, line.substring(0, line.length() - 3));
+
+        assertThat(acknowledged(2)).containsExactly(mapping(0));
+    }
+
+    private static Stream<String> lines(Path file) {
+        try {
+            return Files.readAllLines(file).stream();
+        } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
+    }
+}
