@@ -55,6 +55,8 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
     /** Before the reason of rows that were left out on purpose, in the counts. */
     static final String LEFT_OUT = "left out ";
 
+    private static final String DUPLICATE = LEFT_OUT + RowReason.DUPLICATE.code();
+
     /** What a row of {@link #FOUND} is about. */
     static final class Kind {
         static final int MEMBER = 0;
@@ -159,9 +161,11 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
             if (now == null) {
                 throw new NoSuchElementException("the partition has no more rows");
             }
-            do {
+            next = another();
+            while (next != null && now.reason() == null && next.equals(now)) {
+                figures.count(DUPLICATE);
                 next = another();
-            } while (next != null && now.reason() == null && next.equals(now));
+            }
             return now;
         }
     }
@@ -255,6 +259,9 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
         private void seeUser(List<Sighting> rows, @Nullable Entry entry) {
             Map<UTF8String, Sighting> byCluster = new LinkedHashMap<>();
             rows.forEach(row -> byCluster.merge(Objects.requireNonNull(row.cluster()), row, Partition::better));
+            for (int repeated = byCluster.size(); repeated < rows.size(); repeated++) {
+                figures.count(DUPLICATE);
+            }
             if (byCluster.size() == 1) {
                 member(byCluster.values().iterator().next(), entry);
                 return;

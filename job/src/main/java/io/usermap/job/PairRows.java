@@ -6,6 +6,7 @@ import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.max;
 import static org.apache.spark.sql.functions.min;
+import static org.apache.spark.sql.functions.not;
 import static org.apache.spark.sql.functions.struct;
 import static org.apache.spark.sql.functions.when;
 
@@ -26,16 +27,27 @@ import org.apache.spark.sql.Row;
 final class PairRows implements AutoCloseable {
     private static final String CONFLICT = RejectReason.CONFLICT.code();
 
+    /** Whether a row says more than that a user is itself. */
+    private static final Column OTHER = coalesce(col("target").notEqual(col("user_id")), lit(true));
+
     private final Dataset<Row> checked;
     private final Dataset<Row> perUser;
-    private final long rows;
-    private final boolean ranked;
+    private final Counted counted;
 
-    private PairRows(Dataset<Row> checked, Dataset<Row> perUser, long rows, boolean ranked) {
+    /**
+     * What the first pass counts.
+     *
+     * @param rows all of them
+     * @param good those that can be right
+     * @param selfMaps of these, users mapped to themselves
+     * @param ranked whether any row has a priority
+     */
+    private record Counted(long rows, long good, long selfMaps, boolean ranked) {}
+
+    private PairRows(Dataset<Row> checked, Dataset<Row> perUser, Counted counted) {
         this.checked = checked;
         this.perUser = perUser;
-        this.rows = rows;
-        this.ranked = ranked;
+        this.counted = counted;
     }
 
     /**
@@ -48,11 +60,14 @@ final class PairRows implements AutoCloseable {
         Dataset<Row> checked = pairs.persist();
         Map<String, Long> byReason = new TreeMap<>();
         long ranks = 0;
+        long selfMaps = 0;
+        Column selfMap = col("reason").isNull().and(not(OTHER));
         for (Row group : checked.groupBy(coalesce(col("reason"), lit("")))
-                .agg(count(lit(1)), count(col("rank")))
+                .agg(count(lit(1)), count(col("rank")), count(when(selfMap, lit(1))))
                 .collectAsList()) {
             byReason.put(group.getString(0), group.getLong(1));
             ranks += group.getLong(2);
+            selfMaps += group.getLong(3);
         }
         long rows = byReason.values().stream().mapToLong(Long::longValue).sum();
         try {
@@ -61,18 +76,18 @@ final class PairRows implements AutoCloseable {
             checked.unpersist();
             throw e;
         }
-        return new PairRows(checked, perUser(checked).persist(), rows, ranks > 0);
+        Counted counted = new Counted(rows, byReason.getOrDefault("", 0L), selfMaps, ranks > 0);
+        return new PairRows(checked, perUser(checked).persist(), counted);
     }
 
     /** One row per user: what its rows want at least and at most; they differ where rows contradict each other. */
     private static Dataset<Row> perUser(Dataset<Row> checked) {
         Column wish = struct(col("target"), col("unmap"));
-        Column other = coalesce(col("target").notEqual(col("user_id")), lit(true));
         return checked.filter(col("reason").isNull())
                 .groupBy("user_id")
                 .agg(
-                        min(when(other, wish)).as("least"),
-                        max(when(other, wish)).as("most"),
+                        min(when(OTHER, wish)).as("least"),
+                        max(when(OTHER, wish)).as("most"),
                         min("rank").as("rank"))
                 .withColumn("conflict", col("least").eqNullSafe(col("most")).equalTo(false));
     }
@@ -91,7 +106,7 @@ final class PairRows implements AutoCloseable {
 
     /** {@code members} with the ranks of those who are users of the source; null for others, and where none is configured. */
     Dataset<Row> ranked(Dataset<Row> members) {
-        return ranked
+        return counted.ranked()
                 ? members.join(perUser.select(col("user_id").as("id"), col("rank")), new String[] {"id"}, "left")
                 : members.withColumn("rank", lit(null).cast("double"));
     }
@@ -113,7 +128,23 @@ final class PairRows implements AutoCloseable {
 
     /** Rows that the source has. */
     long rows() {
-        return rows;
+        return counted.rows();
+    }
+
+    /**
+     * Rows that say nothing more than others do, by reason: self-maps and repetitions. Blocks for a look at the users.
+     *
+     * @param conflicts rows that are rejected because they contradict each other
+     */
+    Map<String, Long> leftOut(long conflicts) {
+        long agreed = perUser.filter(col("least").isNotNull().and(not(col("conflict"))))
+                .count();
+        long duplicates = counted.good() - counted.selfMaps() - agreed - conflicts;
+        Map<String, Long> byReason = new TreeMap<>();
+        byReason.put(RejectReason.SELF_MAP.code(), counted.selfMaps());
+        byReason.put(RowReason.DUPLICATE.code(), duplicates);
+        byReason.values().removeIf(rows -> rows == 0);
+        return byReason;
     }
 
     @Override

@@ -20,7 +20,8 @@ import java.util.Map;
  * @param stateVersion the version of the state that the plan starts from
  * @param counts rows and changes
  * @param carriedOver changes that the budget leaves to a later run
- * @param rejectedByReason rows of the source that are not planned
+ * @param rejectedByReason rows of the source that cannot be right, and are not planned; the plan has a row for each
+ * @param leftOutByReason rows of the source that are not planned because nothing follows from them; counted only
  * @param etaSeconds how long sending takes at least, under the allowance
  */
 record Plan(
@@ -37,6 +38,7 @@ record Plan(
         Counts counts,
         Changes carriedOver,
         Map<String, Long> rejectedByReason,
+        Map<String, Long> leftOutByReason,
         double etaSeconds) {
 
     static final int FORMAT = 1;
@@ -104,7 +106,7 @@ record Plan(
         return changes().all() + (unmapsFirst() ? counts.remap() : 0);
     }
 
-    /** Rows of the source that are not planned. */
+    /** Rows of the source that cannot be right. */
     long rejected() {
         return rejectedByReason.values().stream().mapToLong(Long::longValue).sum();
     }

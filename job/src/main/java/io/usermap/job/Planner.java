@@ -8,6 +8,7 @@ import static org.apache.spark.sql.functions.udf;
 import static org.apache.spark.sql.functions.when;
 
 import io.usermap.client.IdRules;
+import io.usermap.client.RejectReason;
 import io.usermap.job.Census.Kind;
 import io.usermap.job.Keys.Mode;
 import java.util.ArrayList;
@@ -324,9 +325,15 @@ final class Planner implements AutoCloseable {
         return seen.counts(Census.REJECTED);
     }
 
-    /** Rows that were left out on purpose, by reason: ids of other types, edges below the threshold. */
+    /**
+     * Rows that were left out on purpose, by reason: ids of other types, edges below the threshold, self-maps, and rows that
+     * repeat others.
+     */
     Map<String, Long> leftOutByReason() {
-        return seen.counts(Census.LEFT_OUT);
+        Map<String, Long> byReason = seen.counts(Census.LEFT_OUT);
+        long conflicts = rejectedByReason().getOrDefault(RejectReason.CONFLICT.code(), 0L);
+        pairs.ifPresent(rows -> byReason.putAll(rows.leftOut(conflicts)));
+        return byReason;
     }
 
     /** Users whose id differs from another one's only by case or blanks. */

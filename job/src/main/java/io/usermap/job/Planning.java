@@ -56,7 +56,6 @@ final class Planning {
         Dataset<Row> checked = CheckedRows.of(source, shape, configuration.idRules());
         CheckedRows.casing(checked, shape).ifPresent(warning -> console.event("source: " + warning));
         try (Planner planner = Planner.of(checked, shape, state, version, configuration.value(Keys.MODE))) {
-            tellLeftOut(planner);
             requireNoConflicts(planner);
             boolean cut = write(run, planner, budget);
             Plan.Changes all = changes(planner);
@@ -86,7 +85,8 @@ final class Planning {
                             planner.largestCluster(),
                             planner.suspicious()),
                     all.minus(changes),
-                    planner.rejectedByReason());
+                    planner.rejectedByReason(),
+                    planner.leftOutByReason());
             run.save(plan);
             return plan;
         }
@@ -159,6 +159,7 @@ final class Planning {
                         0,
                         0),
                 Plan.Changes.NONE,
+                Map.of(),
                 Map.of());
         run.save(plan);
         return plan;
@@ -170,7 +171,8 @@ final class Planning {
             long stateVersion,
             Plan.Counts counts,
             Plan.Changes carriedOver,
-            Map<String, Long> rejectedByReason) {
+            Map<String, Long> rejectedByReason,
+            Map<String, Long> leftOutByReason) {
         AllowanceRules rules = configuration.allowance();
         boolean unmapsFirst = configuration.value(Keys.REMAP) == Keys.Remap.UNMAP_FIRST;
         Plan.Changes changes = new Plan.Changes(counts.map(), counts.remap(), counts.unmap());
@@ -188,6 +190,7 @@ final class Planning {
                 counts,
                 carriedOver,
                 rejectedByReason,
+                leftOutByReason,
                 Plan.leastTime(changes, unmapsFirst, rules).toMillis() / 1000.0);
     }
 
@@ -199,12 +202,6 @@ final class Planning {
                     throw StoppedException.failed("Cannot plan: '" + key + "' is true, so a source that is read in half"
                             + " would look like one that has shrunk. Set it to false for this session.");
                 });
-    }
-
-    private void tellLeftOut(Planner planner) {
-        if (!planner.leftOutByReason().isEmpty()) {
-            console.event("source: left out " + Phrases.reasons(planner.leftOutByReason()));
-        }
     }
 
     private void requireNoConflicts(Planner planner) {
@@ -256,7 +253,7 @@ final class Planning {
     private String hash(LedgerRun run) {
         Row figures = spark.read()
                 .parquet(run.planAddress())
-                .selectExpr("xxhash64(to_json(struct(*))) AS hash")
+                .selectExpr("xxhash64(to_json(struct(*), map('ignoreNullFields', 'true'))) AS hash")
                 .selectExpr("count(*)", "sum(cast(hash AS decimal(38,0)))", "bit_xor(hash)")
                 .first();
         return "%x-%s-%x"

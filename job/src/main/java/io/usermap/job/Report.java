@@ -18,6 +18,7 @@ import java.util.Optional;
  * @param counts rows and requests
  * @param allowance how much of it was used
  * @param rejectedByReason rows that were not sent or were refused
+ * @param leftOutByReason rows from which nothing follows, such as ids of other types and repetitions; no part of the rejected
  * @param guards the guards that the plan did not pass
  */
 record Report(
@@ -31,6 +32,7 @@ record Report(
         Counts counts,
         Allowance allowance,
         Map<String, Long> rejectedByReason,
+        Map<String, Long> leftOutByReason,
         List<String> guards) {
 
     static final int SCHEMA = 1;
@@ -128,6 +130,7 @@ record Report(
                         sent.map(done -> done.figures().usedShare()).orElse(0.0),
                         sent.map(done -> done.figures().mostInWindow()).orElse(0)),
                 rejected,
+                plan.map(Plan::leftOutByReason).orElse(Map.of()),
                 guards);
     }
 }

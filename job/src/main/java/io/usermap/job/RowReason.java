@@ -11,6 +11,8 @@ enum RowReason {
     OTHER_ID_TYPE("the id is of a type that is no user id", Use.LEFT_OUT),
     /** The edge's score is below the threshold. */
     BELOW_MIN_SCORE("the score is below 'source.min-score'", Use.LEFT_OUT),
+    /** Another row says the same. */
+    DUPLICATE("another row says the same", Use.LEFT_OUT),
     /** The edge has a score that is no number. */
     UNREADABLE_SCORE("the score is no number", Use.REJECTED),
     /** The priority is neither a number nor a date. */
@@ -51,7 +53,10 @@ enum RowReason {
                 .findFirst();
     }
 
-    /** Whether rows of this reason were left out on purpose: they are counted, and nothing is wrong with them. */
+    /**
+     * Whether rows of this reason were left out on purpose: nothing is wrong with them, so they are counted and not listed.
+     * An identity graph may hold millions of addresses beside its user ids; a copy of them is no use to anybody.
+     */
     static boolean isLeftOut(String code) {
         return of(code).filter(reason -> reason.use == Use.LEFT_OUT).isPresent();
     }

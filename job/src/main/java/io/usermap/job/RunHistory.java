@@ -120,6 +120,7 @@ record RunHistory(Ledger ledger) {
                         0),
                 new Report.Allowance(0, 0, 0, 0),
                 rejected,
+                plan.map(Plan::leftOutByReason).orElse(Map.of()),
                 List.of());
     }
 }

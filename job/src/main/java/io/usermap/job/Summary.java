@@ -33,6 +33,7 @@ final class Summary {
         carriedOver(text, plan);
         if (!undo) {
             line(text, "rejected", plan.rejected(), Phrases.reasons(plan.rejectedByReason()));
+            leftOut(text, plan);
             suspicious(text, counts);
             text.append("  ").append(moves(counts)).append('\n');
         }
@@ -74,6 +75,7 @@ final class Summary {
                 "rejected",
                 rejected.values().stream().mapToLong(Long::longValue).sum(),
                 Phrases.reasons(rejected));
+        leftOut(text, plan);
         line(
                 text,
                 "requests",
@@ -100,6 +102,15 @@ final class Summary {
                     left.all(),
                     "left to the next run: " + Phrases.count(left.map()) + " to map, " + Phrases.count(left.remap())
                             + " to remap, " + Phrases.count(left.unmap()) + " to unmap");
+        }
+    }
+
+    private static void leftOut(StringBuilder text, Plan plan) {
+        long leftOut = plan.leftOutByReason().values().stream()
+                .mapToLong(Long::longValue)
+                .sum();
+        if (leftOut > 0) {
+            line(text, "left out", leftOut, Phrases.reasons(plan.leftOutByReason()));
         }
     }
 

@@ -261,8 +261,9 @@ class CheckedRowsIT {
         assertThat(usermap.run("plan")).as(usermap.err()).isZero();
         assertThat(usermap.err())
                 .contains("source: edges: unique_id_l with unique_id_r, match_probability at least 0.9")
-                .contains("source: not so? 'source.shape', 'source.left-id-column'")
-                .contains("source: left out 1: the score is below 'source.min-score'");
+                .contains("source: not so? 'source.shape', 'source.left-id-column'");
+        assertThat(usermap.out()).contains("  left out              1  1: the score is below 'source.min-score'\n");
+        assertThat(usermap.report().path("left_out_by_reason").toString()).isEqualTo("{\"below_min_score\":1}");
         assertThat(usermap.count("map")).isEqualTo(2);
         assertThat(usermap.count("rejected")).isEqualTo(1);
     }

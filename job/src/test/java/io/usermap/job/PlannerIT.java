@@ -256,10 +256,30 @@ class PlannerIT {
 
     @Test
     void countsSourceRowsAndReasons() {
-        Dataset<Row> source = pairs("a>g", "a>g", "b>null", "c>null", "d>g", "d>h");
+        Dataset<Row> source = pairs(
+                "a>g", "a>g", "a>a", "b>null", "c>null", "d>g", "d>h", "d>h", "e>e", "e>e", "f!", "f!", "f!", "h>k");
         try (Planner planner = planner(source, PAIRS, state(Map.of()), Mode.UPSERT)) {
-            assertThat(planner.rows()).isEqualTo(6);
+            assertThat(planner.rows()).isEqualTo(14);
             assertThat(planner.rejectedByReason()).isEqualTo(Map.of("placeholder", 2L, "conflict", 2L));
+            assertThat(planner.leftOutByReason())
+                    .as("all but those rejected and one for each of a, f and h")
+                    .isEqualTo(Map.of("self_map", 3L, "duplicate", 4L));
+        }
+    }
+
+    @Test
+    void countsRepetitionsInClusters() {
+        List<Row> rows = Stream.of("1 a", "1 a", "1 a", "1 b", "2 c", "3 c", "2 c", "2 d", "4 null", "4 null")
+                .map(row -> RowFactory.create((Object[]) row.split(" ", 2)))
+                .toList();
+        try (Planner planner = planner(clusters(rows).repartition(3), CLUSTERS, state(Map.of()), Mode.UPSERT)) {
+            assertThat(planner.rows()).isEqualTo(10);
+            assertThat(planner.rejectedByReason())
+                    .as("what cannot be right is listed row by row")
+                    .isEqualTo(Map.of("placeholder", 2L, "conflict", 2L));
+            assertThat(planner.leftOutByReason())
+                    .as("all but those rejected and one for each of a, b and d")
+                    .isEqualTo(Map.of("duplicate", 3L));
         }
     }
 
@@ -349,20 +369,44 @@ class PlannerIT {
         }
     }
 
-    @Test
-    void plansTheSameWhateverThePartitioning() {
+    @ParameterizedTest
+    @CsvSource({"UPSERT, false", "UPSERT, true", "MIRROR, true"})
+    void plansTheSameWhateverThePartitioning(Mode mode, boolean adaptiveAndGenerated) {
         Random random = new Random(7);
         List<Row> rows = IntStream.range(0, 500)
                 .mapToObj(i -> RowFactory.create("c" + random.nextInt(120), "user-" + i))
                 .collect(Collectors.toList());
-        Dataset<Row> one = clusters(rows).coalesce(1);
-        Collections.shuffle(rows, random);
-        Dataset<Row> other = clusters(rows).repartition(7);
-        try (Planner firstPlan = planner(one, CLUSTERS, state(Map.of()), Mode.UPSERT);
-                Planner secondPlan = planner(other, CLUSTERS, state(Map.of()), Mode.UPSERT)) {
-            LOCAL.assertSame(
-                    firstPlan.plan().orderBy("user_id"), secondPlan.plan().orderBy("user_id"));
+        Map<String, String> mapped = new TreeMap<>();
+        // Half of the users, many of them under centres of other clusters, and some that the source does not name.
+        random.ints(250, 0, 600).forEach(i -> mapped.put("user-" + i, "user-" + (600 + i % 40)));
+        StateOnDisk ledger = new StateOnDisk(LOCAL.spark(), folder).with(state(mapped));
+        List<Row> shuffled = new ArrayList<>(rows);
+        Collections.shuffle(shuffled, random);
+        Dataset<Row> expected = ledger.planner(clusters(rows).coalesce(1), CLUSTERS, RULES, mode)
+                .plan()
+                .orderBy("user_id")
+                .localCheckpoint();
+        assertThat(expected.select("op").distinct().count())
+                .as("several kinds of changes")
+                .isGreaterThan(1);
+        Map<String, String> usual = spread(adaptiveAndGenerated);
+        try (Planner planner = ledger.planner(clusters(shuffled).repartition(7), CLUSTERS, RULES, mode)) {
+            LOCAL.assertSame(expected, planner.plan().orderBy("user_id"));
+        } finally {
+            usual.forEach(LOCAL.spark().conf()::set);
         }
+    }
+
+    /** Lets Spark do what it does outside these tests, if wanted, over more partitions; returns how it was. */
+    private static Map<String, String> spread(boolean adaptiveAndGenerated) {
+        Map<String, String> usual = new TreeMap<>();
+        for (String key : List.of("spark.sql.adaptive.enabled", "spark.sql.codegen.wholeStage")) {
+            usual.put(key, LOCAL.spark().conf().get(key));
+            LOCAL.spark().conf().set(key, Boolean.toString(adaptiveAndGenerated));
+        }
+        usual.put("spark.sql.shuffle.partitions", LOCAL.spark().conf().get("spark.sql.shuffle.partitions"));
+        LOCAL.spark().conf().set("spark.sql.shuffle.partitions", "5");
+        return usual;
     }
 
     /** A clustering of ten users of one world, each of them in the source or not. */

@@ -25,6 +25,7 @@ final class SamplePlan {
                 counts,
                 carriedOver,
                 rejectedByReason,
+                Map.of("duplicate", 4L, "self_map", 7L),
                 62);
     }
 }
