@@ -5,19 +5,18 @@ import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.expr;
 import static org.apache.spark.sql.functions.lit;
 
+import io.usermap.client.IdRules;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +28,8 @@ import org.jspecify.annotations.Nullable;
  * @param mappedTo its target in force, null if it has none
  * @param mappedFrom users that are mapped to it
  * @param sourceRows rows of the source in which it stands, as JSON; a few of them
+ * @param wishes what a plan would read in them
+ * @param byName whether targets of wishes are users, as those of pairs, and no clusters
  * @param runs what became of it, the newest first
  */
 record Explanation(
@@ -37,6 +38,8 @@ record Explanation(
         @Nullable String mappedTo,
         long mappedFrom,
         List<String> sourceRows,
+        List<Wish> wishes,
+        boolean byName,
         List<InRun> runs) {
 
     private static final int SOURCE_ROWS = 20;
@@ -69,13 +72,12 @@ record Explanation(
             @Nullable String at) {}
 
     /**
-     * Looks a user up in the state, in the plans and receipts of all runs that are kept, and in {@code source}.
+     * Looks a user up in the state, and in the plans and receipts of all runs that are kept.
      *
      * <p>The id travels as data and stands in no query, so that no log or UI of Spark shows it.
      */
-    static Explanation of(SparkSession spark, Ledger ledger, Optional<Dataset<Row>> source, String userId) {
-        Dataset<Row> wanted = spark.createDataFrame(
-                List.of(RowFactory.create(userId)), new StructType().add("user_id", DataTypes.StringType));
+    static Explanation of(SparkSession spark, Ledger ledger, String userId) {
+        Dataset<Row> wanted = Wish.one(spark, "user_id", userId);
         State state = ledger.state(spark);
         Dataset<Row> known = state.rows(state.current());
         boolean isKnown =
@@ -103,8 +105,31 @@ record Explanation(
                 isKnown,
                 mappedTo.orElse(null),
                 mappedFrom,
-                source.map(rows -> inSource(rows, wanted)).orElse(List.of()),
+                List.of(),
+                List.of(),
+                false,
                 List.copyOf(runs));
+    }
+
+    /**
+     * This, with what the source says; blocks for some passes over it, and of edges until they are put together.
+     *
+     * @throws StoppedException if the source cannot be read to its end
+     */
+    Explanation with(Dataset<Row> source, Shape shape, IdRules rules) {
+        return Source.toItsEnd(() -> {
+            boolean pairs = shape instanceof Shape.Pairs;
+            Dataset<Row> checked = CheckedRows.of(source, shape, rules);
+            return new Explanation(
+                    userId,
+                    known,
+                    mappedTo,
+                    mappedFrom,
+                    inSource(source, shape, userId),
+                    Wish.of(checked, pairs, userId, Optional.ofNullable(mappedTo)),
+                    pairs,
+                    runs);
+        });
     }
 
     private static List<InRun> planned(SparkSession spark, Ledger ledger, Dataset<Row> wanted, String folder) {
@@ -161,17 +186,13 @@ record Explanation(
                 .toArray(String[]::new);
     }
 
-    /** Rows that hold the user in any of their columns. */
-    private static List<String> inSource(Dataset<Row> source, Dataset<Row> wanted) {
-        Dataset<Row> asked = wanted.select(col("user_id").as(ASKED));
-        Column anywhere = Arrays.stream(source.columns())
-                .map(name -> coalesce(
-                        source.col("`" + name.replace("`", "``") + "`")
-                                .cast(DataTypes.StringType)
-                                .equalTo(col("`" + ASKED + "`")),
-                        lit(false)))
+    /** Rows that hold the user in any of their columns, or in two of which the shape joins its id. */
+    private static List<String> inSource(Dataset<Row> source, Shape shape, String userId) {
+        Stream<Column> columns = Arrays.stream(source.columns()).map(CheckedRows::text);
+        Column anywhere = Stream.concat(columns, shape.ids().stream().map(CheckedRows::id))
+                .map(text -> coalesce(text.equalTo(col(CheckedRows.quoted(ASKED))), lit(false)))
                 .reduce(lit(false), Column::or);
-        return source.join(asked, anywhere, "left_semi")
+        return source.join(Wish.one(source.sparkSession(), ASKED, userId), anywhere, "left_semi")
                 .limit(SOURCE_ROWS)
                 .toJSON()
                 .collectAsList();
@@ -199,6 +220,7 @@ record Explanation(
                     "  " + Phrases.count(mappedFrom) + (mappedFrom == 1 ? " user is" : " users are") + " mapped to it");
         }
         sourceRows.forEach(row -> lines.add("  source: " + Phrases.line(row)));
+        Wish.sentences(wishes, byName).forEach(wish -> lines.add("  source: " + wish));
         this.runs.forEach(row -> lines.add("  " + row.run() + ": " + sentence(row)));
         boolean seen = this.runs.stream().anyMatch(row -> row.what().equals("accepted"));
         if (runs >= keptRuns && !seen) {

@@ -5,6 +5,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -170,16 +171,7 @@ final class LedgerCommands {
 
         @Override
         Ending run(SparkSession spark, Ledger ledger, Configuration configuration, Console console) {
-            boolean sourced = List.of(Keys.SOURCE_PATH, Keys.SOURCE_TABLE, Keys.SOURCE_QUERY).stream()
-                    .anyMatch(key -> configuration.optional(key).isPresent());
-            Optional<Dataset<Row>> source = Optional.empty();
-            try {
-                source = sourced ? Optional.of(Source.load(spark, configuration)) : Optional.empty();
-            } catch (StoppedException e) {
-                // What the ledger knows can be told without it.
-                console.event(String.valueOf(e.getMessage()));
-            }
-            Explanation found = Explanation.of(spark, ledger, source, id);
+            Explanation found = withSource(Explanation.of(spark, ledger, id), spark, configuration, console);
             if (format == Flags.LogFormat.JSON) {
                 console.result(Json.document(found).strip());
             } else {
@@ -189,6 +181,22 @@ final class LedgerCommands {
                         .forEach(console::result);
             }
             return Ending.DONE;
+        }
+
+        private static Explanation withSource(
+                Explanation known, SparkSession spark, Configuration configuration, Console console) {
+            if (Stream.of(Keys.SOURCE_FORMAT, Keys.SOURCE_PATH, Keys.SOURCE_TABLE, Keys.SOURCE_QUERY)
+                    .noneMatch(key -> configuration.optional(key).isPresent())) {
+                return known;
+            }
+            try {
+                Dataset<Row> source = Source.load(spark, configuration);
+                return known.with(source, Shape.of(source.schema(), configuration), configuration.idRules());
+            } catch (StoppedException e) {
+                // What the ledger knows can be told without it.
+                console.event(String.valueOf(e.getMessage()));
+                return known;
+            }
         }
     }
 

@@ -118,6 +118,14 @@ sealed interface Shape {
         return new Recognition(new Columns(schema), configuration).shape();
     }
 
+    /** The ids that rows name, where they are more than a column's text. */
+    default List<Id> ids() {
+        if (this instanceof Edges edges) {
+            return List.of(edges.left(), edges.right());
+        }
+        return this instanceof Clusters clusters ? List.of(clusters.id()) : List.of();
+    }
+
     /** Whether the source says all there is; changes say only what became different. */
     default boolean isWhole() {
         return !(this instanceof Pairs pairs && pairs.feed().isPresent());
