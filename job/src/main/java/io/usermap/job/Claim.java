@@ -98,15 +98,15 @@ final class Claim implements AutoCloseable {
                 }
                 if (now.entrySet().stream().anyMatch(entry -> !entry.getValue().equals(others.get(entry.getKey())))) {
                     close();
-                    throw StoppedException.failed("Cannot apply: run " + other
-                            + " is at work in this ledger right now. Wait for its end, then apply again.");
+                    throw StoppedException.failed("Cannot use the ledger: run " + other
+                            + " is at work in it right now. Wait for its end, then run the command again.");
                 }
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             close();
             throw StoppedException.failed(
-                    "Cannot apply: the wait for run " + other + " was interrupted. Apply again.", e);
+                    "Cannot use the ledger: the wait for run " + other + " was interrupted. Run the command again.", e);
         }
     }
 
@@ -131,8 +131,8 @@ final class Claim implements AutoCloseable {
         lost = lost || !claims.has(name);
         if (lost) {
             throw StoppedException.failed(
-                    "Cannot apply: another run took this ledger over, because this one showed no sign"
-                            + " of life for a term. Apply again once that run has ended.");
+                    "Cannot use the ledger: another run took it over, because this one showed no sign of"
+                            + " life for a term. Run the command again once that run has ended.");
         }
     }
 

@@ -69,8 +69,9 @@ class ClaimTest {
 
         assertThatThrownBy(() -> Claim.take(claims, "run-2", TERM, duration -> other.beat(), told::add))
                 .isInstanceOf(StoppedException.class)
-                .hasMessage("Cannot apply: run run-1 is at work in this ledger right now. Wait for its end, then apply"
-                        + " again.");
+                .hasMessage(
+                        "Cannot use the ledger: run run-1 is at work in it right now. Wait for its end, then run the"
+                                + " command again.");
         assertThat(claims.names()).contains("run-1.claim").doesNotContain("run-2.claim");
     }
 
@@ -106,8 +107,8 @@ class ClaimTest {
             assertThatThrownBy(claim::requireHeld)
                     .isInstanceOf(StoppedException.class)
                     .hasMessage(
-                            "Cannot apply: another run took this ledger over, because this one showed no sign of life"
-                                    + " for a term. Apply again once that run has ended.");
+                            "Cannot use the ledger: another run took it over, because this one showed no sign of life"
+                                    + " for a term. Run the command again once that run has ended.");
         }
     }
 }
