@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  * @param mappedFrom users that are mapped to it
  * @param sourceRows rows of the source in which it stands, as JSON; a few of them
  * @param wishes what a plan would read in them
- * @param byName whether targets of wishes are users, as those of pairs, and no clusters
+ * @param naming what the targets of wishes are
  * @param runs what became of it, the newest first
  */
 record Explanation(
@@ -39,7 +39,7 @@ record Explanation(
         long mappedFrom,
         List<String> sourceRows,
         List<Wish> wishes,
-        boolean byName,
+        Wish.Naming naming,
         List<InRun> runs) {
 
     private static final int SOURCE_ROWS = 20;
@@ -107,7 +107,7 @@ record Explanation(
                 mappedFrom,
                 List.of(),
                 List.of(),
-                false,
+                Wish.Naming.USER,
                 List.copyOf(runs));
     }
 
@@ -118,7 +118,7 @@ record Explanation(
      */
     Explanation with(Dataset<Row> source, Shape shape, IdRules rules) {
         return Source.toItsEnd(() -> {
-            boolean pairs = shape instanceof Shape.Pairs;
+            Wish.Naming naming = Wish.Naming.of(shape);
             Dataset<Row> checked = CheckedRows.of(source, shape, rules);
             return new Explanation(
                     userId,
@@ -126,8 +126,8 @@ record Explanation(
                     mappedTo,
                     mappedFrom,
                     inSource(source, shape, userId),
-                    Wish.of(checked, pairs, userId, Optional.ofNullable(mappedTo)),
-                    pairs,
+                    Wish.of(checked, naming, userId, Optional.ofNullable(mappedTo)),
+                    naming,
                     runs);
         });
     }
@@ -137,9 +137,7 @@ record Explanation(
         if (folders.length == 0) {
             return List.of();
         }
-        return spark
-                .read()
-                .parquet(folders)
+        return LedgerRun.rows(spark, folders)
                 .withColumn("run", expr(RUN))
                 .join(wanted, new String[] {"user_id"})
                 .select("run", "op", "global_user_id", "previous_global_user_id", "reason", "cluster")
@@ -220,7 +218,7 @@ record Explanation(
                     "  " + Phrases.count(mappedFrom) + (mappedFrom == 1 ? " user is" : " users are") + " mapped to it");
         }
         sourceRows.forEach(row -> lines.add("  source: " + Phrases.line(row)));
-        Wish.sentences(wishes, byName).forEach(wish -> lines.add("  source: " + wish));
+        Wish.sentences(wishes, naming, to == null && mappedFrom > 0).forEach(wish -> lines.add("  source: " + wish));
         this.runs.forEach(row -> lines.add("  " + row.run() + ": " + sentence(row)));
         boolean seen = this.runs.stream().anyMatch(row -> row.what().equals("accepted"));
         if (runs >= keptRuns && !seen) {

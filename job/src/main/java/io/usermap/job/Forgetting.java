@@ -6,8 +6,16 @@ import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.when;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
+import java.util.UUID;
+import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -27,6 +35,7 @@ import org.apache.spark.sql.types.StructType;
 final class Forgetting {
     private static final String REWRITTEN = "rewritten-";
     private static final String WHOLE = ".whole";
+    private static final String RECEIPTS = ".jsonl";
 
     private final SparkSession spark;
     private final Ledger ledger;
@@ -85,7 +94,7 @@ final class Forgetting {
         if (!folder.has(name)) {
             return 0;
         }
-        Dataset<Row> rows = spark.read().parquet(folder.address(name));
+        Dataset<Row> rows = LedgerRun.rows(spark, folder.address(name));
         Column touched = is("user_id")
                 .or(is("global_user_id"))
                 .or(is("previous_global_user_id"))
@@ -109,7 +118,7 @@ final class Forgetting {
 
     private void replace(LedgerFolder folder, String name, String copy) {
         folder.delete(name);
-        spark.read().parquet(folder.address(copy)).write().parquet(folder.address(name));
+        LedgerRun.rows(spark, folder.address(copy)).write().parquet(folder.address(name));
         folder.delete(copy + WHOLE);
         folder.delete(copy);
     }
@@ -128,17 +137,44 @@ final class Forgetting {
         for (String name : folder.names()) {
             if (name.equals(LedgerRun.UNMAP_FIRST)) {
                 removed += withoutReceipts(folder.folder(name));
-            } else if (name.endsWith(".jsonl")) {
-                String text = folder.read(name).orElse("");
-                List<String> lines = text.lines().toList();
-                List<String> kept = lines.stream().filter(this::isOfOthers).toList();
-                if (kept.size() < lines.size()) {
-                    removed += lines.size() - kept.size();
-                    folder.write(name, kept.isEmpty() ? "" : String.join("\n", kept) + "\n");
-                }
+            } else if (name.endsWith(RECEIPTS)) {
+                removed += withoutLines(folder, name);
             }
         }
         return removed;
+    }
+
+    /** A copy without them stands beside the file before that goes: an answer that stands twice counts once. */
+    private long withoutLines(LedgerFolder folder, String name) {
+        Path file = new Path(folder.path(), name);
+        try {
+            long dropped;
+            try (BufferedReader lines = lines(folder, file)) {
+                dropped = lines.lines().filter(line -> !isOfOthers(line)).count();
+            }
+            if (dropped > 0) {
+                Path copy = new Path(folder.path(), REWRITTEN + UUID.randomUUID() + RECEIPTS);
+                try (BufferedReader lines = lines(folder, file);
+                        PrintStream out =
+                                new PrintStream(folder.files().create(copy, false), false, StandardCharsets.UTF_8)) {
+                    lines.lines().filter(this::isOfOthers).forEach(line -> out.print(line + "\n"));
+                    if (out.checkError()) {
+                        throw new IOException("the copy " + copy + " could not be written");
+                    }
+                }
+                folder.delete(name);
+            }
+            return dropped;
+        } catch (IOException e) {
+            throw new UncheckedIOException(
+                    "Cannot rewrite " + file + ": " + Source.firstLine(e)
+                            + " Check the ledger's filesystem and run the command again.",
+                    e);
+        }
+    }
+
+    private static BufferedReader lines(LedgerFolder folder, Path file) throws IOException {
+        return new BufferedReader(new InputStreamReader(folder.files().open(file), StandardCharsets.UTF_8));
     }
 
     private boolean isOfOthers(String line) {

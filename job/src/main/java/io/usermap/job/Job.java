@@ -1,5 +1,6 @@
 package io.usermap.job;
 
+import io.usermap.client.AllowanceLog;
 import io.usermap.job.Execution.Ending;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -152,6 +153,8 @@ final class Job {
 
     private Ending nothing(Planning planning, LedgerRun of, Ledger ledger, Plan made, Configuration read) {
         show(planning, of, made, read);
+        // Done with nothing to send: the next plan compares its source with this one.
+        of.finish(AllowanceLog.empty());
         ledger.prune(read.value(Keys.KEEP_RUNS));
         return settled(made, read, Map.of());
     }

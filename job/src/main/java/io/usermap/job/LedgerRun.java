@@ -4,7 +4,11 @@ import io.usermap.client.AllowanceLog;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
 
 /**
  * One run's folder in the ledger.
@@ -22,6 +26,9 @@ record LedgerRun(String id, LedgerFolder folder) {
     static final String CARRIED_OVER = "carried-over";
     static final String RECEIPTS = "receipts";
     static final String UNMAP_FIRST = "unmap-first";
+
+    /** Options of a reader for which half a file is none. */
+    static final Map<String, String> WHOLE = Map.of("ignoreCorruptFiles", "false", "ignoreMissingFiles", "false");
 
     private static final String PLAN = "plan.json";
     private static final String HEARTBEAT = "heartbeat";
@@ -63,6 +70,15 @@ record LedgerRun(String id, LedgerFolder folder) {
         return folder.folder(RECEIPTS).address(UNMAP_FIRST);
     }
 
+    /**
+     * The rows of saved plans at {@code addresses}, in the columns of {@link Stars#PLAN}.
+     *
+     * <p>A file that is damaged or gone ends the reading, also in a session that is told to skip such files.
+     */
+    static Dataset<Row> rows(SparkSession spark, String... addresses) {
+        return spark.read().options(WHOLE).parquet(addresses);
+    }
+
     boolean hasReceipts() {
         return folder.has(RECEIPTS);
     }
@@ -97,6 +113,14 @@ record LedgerRun(String id, LedgerFolder folder) {
     /** The report, as it was saved; empty if the run did not come that far. */
     Optional<String> savedReport() {
         return folder.read(REPORT).filter(text -> Json.read(text, Report.class).isPresent());
+    }
+
+    /** Whether the run ended by an error. */
+    boolean hasFailed() {
+        return savedReport()
+                .flatMap(text -> Json.read(text, Report.class))
+                .filter(report -> report.outcome().equals(Outcome.FAILED.word()))
+                .isPresent();
     }
 
     /** Tells the next run that this one is alive at {@code now}. */

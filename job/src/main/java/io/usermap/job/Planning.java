@@ -74,7 +74,7 @@ final class Planning {
                     new Plan.Counts(
                             planner.rows(),
                             // A feed is as long as there were changes.
-                            shape.isWhole() ? version.sourceRows() : 0,
+                            shape.isWhole() ? lastSourceRows(version) : 0,
                             version.acknowledged(),
                             planner.users("unchanged"),
                             changes.map(),
@@ -90,6 +90,20 @@ final class Planning {
             run.save(plan);
             return plan;
         }
+    }
+
+    /**
+     * Rows that the source had in the last run that came to its end, whether or not it had anything to send; without such a
+     * run, in the one that led to {@code version}. What was only planned, or stopped by a guard, does not count.
+     */
+    private long lastSourceRows(State.Version version) {
+        return ledger.runs().stream()
+                .filter(run -> run.isFinished() && !run.hasFailed())
+                .flatMap(run -> run.savedPlan().stream())
+                .filter(Plan::whole)
+                .map(plan -> plan.counts().sourceRows())
+                .findFirst()
+                .orElse(version.sourceRows());
     }
 
     private record Origin(String mode, String shape, boolean whole, String fingerprint) {}
@@ -141,14 +155,15 @@ final class Planning {
     Plan save(LedgerRun run, Dataset<Row> rows, State.Version version, String shape) {
         rows.write().parquet(run.planAddress());
         Plan.Changes changes = changes(run);
+        long sourceRows = lastSourceRows(version);
         Plan plan = plan(
                 run,
                 new Origin(Plan.UNDO, shape, true, ""),
                 version.version(),
                 new Plan.Counts(
                         // So that neither this plan nor the next one takes the source for shrunk.
-                        version.sourceRows(),
-                        version.sourceRows(),
+                        sourceRows,
+                        sourceRows,
                         version.acknowledged(),
                         0,
                         changes.map(),
@@ -215,7 +230,7 @@ final class Planning {
 
     /** The rows of a saved plan that are sent. */
     private Dataset<Row> sendable(LedgerRun run) {
-        return spark.read().parquet(run.planAddress()).filter(sent());
+        return LedgerRun.rows(spark, run.planAddress()).filter(sent());
     }
 
     private Plan.Changes changes(LedgerRun run) {
@@ -251,8 +266,7 @@ final class Planning {
 
     /** A figure of the saved rows that does not depend on their order. */
     private String hash(LedgerRun run) {
-        Row figures = spark.read()
-                .parquet(run.planAddress())
+        Row figures = LedgerRun.rows(spark, run.planAddress())
                 .selectExpr("xxhash64(to_json(struct(*), map('ignoreNullFields', 'true'))) AS hash")
                 .selectExpr("count(*)", "sum(cast(hash AS decimal(38,0)))", "bit_xor(hash)")
                 .first();

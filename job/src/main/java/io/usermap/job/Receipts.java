@@ -78,6 +78,7 @@ final class Receipts {
                 .and(col("outcome").isNotNull());
         return spark.read()
                 .schema(SCHEMA)
+                .options(LedgerRun.WHOLE)
                 .option("recursiveFileLookup", "true")
                 .option("pathGlobFilter", "*.jsonl")
                 .option("lineSep", "\n")

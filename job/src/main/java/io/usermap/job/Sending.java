@@ -115,7 +115,7 @@ final class Sending {
      * when no unmap can still arrive: neither one of this run nor one that another run has left behind.
      */
     private void write(LedgerRun run, Plan plan, UserMapRun writing, Optional<Instant> lastUnmap) throws Exception {
-        Dataset<Row> changes = spark.read().parquet(run.planAddress()).filter(Planning.sent());
+        Dataset<Row> changes = LedgerRun.rows(spark, run.planAddress()).filter(Planning.sent());
         if (lastUnmap.isPresent()) {
             waitForLateUnmaps(lastUnmap.get(), "run before");
         }

@@ -11,7 +11,8 @@ class ExplanationTest {
         Explanation.InRun told = new Explanation.InRun(
                 "20261122T041702175Z-cea1", "suspicious", null, null, "differs_only_by_case_or_blanks", null, null);
 
-        assertThat(new Explanation("Ann@x", false, null, 0, List.of(), List.of(), false, List.of(told)).sentences(10, 1))
+        assertThat(new Explanation("Ann@x", false, null, 0, List.of(), List.of(), Wish.Naming.USER, List.of(told))
+                        .sentences(10, 1))
                 .containsExactly(
                         "\"Ann@x\"",
                         "  is not mapped, as far as this ledger knows",
