@@ -3,7 +3,6 @@ package io.usermap.job;
 import io.usermap.client.InvalidSettingsException;
 import io.usermap.client.ServiceException;
 import java.util.Set;
-import org.apache.spark.sql.SparkSession;
 
 /**
  * What every command has in common that works on the ledger: flags in, errors told in words, exit code out.
@@ -27,7 +26,7 @@ record Execution(String command, Flags flags, Console console) {
 
     /** A command that reads or mends the ledger and talks to no service. */
     interface LedgerBody {
-        Ending run(SparkSession spark, Ledger ledger, Configuration configuration) throws Exception;
+        Ending run(JobSession session, Ledger ledger, Configuration configuration) throws Exception;
     }
 
     /** Runs {@code body}; whatever it throws is told and becomes an ending. */
@@ -39,15 +38,13 @@ record Execution(String command, Flags flags, Console console) {
         }
     }
 
-    /** Runs a command on a ledger that exists already, and returns its exit code. */
+    /** Runs a command on a ledger that exists already, and returns its exit code; Spark is started if the command asks. */
     int onLedger(LedgerBody body) {
         return ending(() -> {
                     Configuration configuration = configuration(Set.of());
-                    try (JobSession session = JobSession.open(configuration)) {
-                        Ledger ledger = Ledger.existing(
-                                session.spark().sparkContext().hadoopConfiguration(),
-                                configuration.value(Keys.LEDGER_PATH));
-                        return body.run(session.spark(), ledger, configuration);
+                    try (JobSession session = JobSession.later(configuration)) {
+                        Ledger ledger = Ledger.existing(session.hadoop(), configuration.value(Keys.LEDGER_PATH));
+                        return body.run(session, ledger, configuration);
                     }
                 })
                 .exitCode();

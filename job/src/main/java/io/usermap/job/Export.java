@@ -9,6 +9,7 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Dataset;
@@ -44,17 +45,29 @@ final class Export {
     }
 
     /**
-     * Writes {@code user_id, global_user_id}.
+     * Makes sure, before anything is read, that there is a place to write to.
      *
      * @throws StoppedException if something stands at the output already, or Parquet has none
      */
-    void write(Dataset<Row> mappings) throws IOException {
-        Dataset<Row> ordered = mappings.orderBy("user_id");
+    void requireRoom(Configuration hadoop) throws IOException {
         if (output.isEmpty()) {
             if (format == Format.PARQUET) {
                 throw StoppedException.failed(
                         "Cannot export as parquet to standard output: it is a folder. Name one with --output.");
             }
+            return;
+        }
+        Path path = new Path(output.get());
+        if (path.getFileSystem(hadoop).exists(path)) {
+            throw StoppedException.failed("Cannot export to " + output.get()
+                    + ": something is there already. Remove it, or name another --output.");
+        }
+    }
+
+    /** Writes {@code user_id, global_user_id}; blocks. */
+    void write(Dataset<Row> mappings) throws IOException {
+        Dataset<Row> ordered = mappings.orderBy("user_id");
+        if (output.isEmpty()) {
             Writer out = new BufferedWriter(new OutputStreamWriter(console.out(), StandardCharsets.UTF_8));
             rows(ordered, out);
             out.flush();
@@ -63,10 +76,6 @@ final class Export {
         Path path = new Path(output.get());
         FileSystem files =
                 path.getFileSystem(mappings.sparkSession().sparkContext().hadoopConfiguration());
-        if (files.exists(path)) {
-            throw StoppedException.failed("Cannot export to " + output.get()
-                    + ": something is there already. Remove it, or name another --output.");
-        }
         if (format == Format.PARQUET) {
             ordered.write().parquet(output.get());
             return;

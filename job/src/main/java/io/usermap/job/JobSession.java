@@ -6,34 +6,37 @@ import java.security.CodeSource;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import org.apache.spark.SparkConf;
 import org.apache.spark.SparkEnv;
+import org.apache.spark.deploy.SparkHadoopUtil;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The Spark session of a command: the one that runs already, left as it is at the end, or one of our own, stopped at the
- * end.
+ * end. It is joined or started when it is first asked for; what only reads small files of the ledger does without.
  */
 final class JobSession implements AutoCloseable {
     private static final String COMMAND_LINE = "sun.java.command";
 
-    private final SparkSession session;
-    private final boolean ours;
+    private final Configuration configuration;
+    private @Nullable SparkSession session;
+    private boolean ours;
 
-    private JobSession(SparkSession session, boolean ours) {
-        this.session = session;
-        this.ours = ours;
+    private JobSession(Configuration configuration) {
+        this.configuration = configuration;
     }
 
     /** Joins the running session, or starts one; {@code spark.*} of the configuration goes to a session that we start. */
     static JobSession open(Configuration configuration) {
-        if (isRunning()) {
-            return new JobSession(SparkSession.builder().getOrCreate(), false);
-        }
-        configuration.apiKey().ifPresent(JobSession::hide);
-        configuration.secretKey().ifPresent(JobSession::hide);
-        SparkSession.Builder builder = SparkSession.builder();
-        options(configuration).forEach(builder::config);
-        return new JobSession(builder.getOrCreate(), true);
+        JobSession session = later(configuration);
+        session.spark();
+        return session;
+    }
+
+    /** As {@link #open}, but when the session is first asked for. */
+    static JobSession later(Configuration configuration) {
+        return new JobSession(configuration);
     }
 
     /** Spark puts the command line, as the JVM tells it, into its environment page and event log; {@code --set} is in it. */
@@ -88,12 +91,34 @@ final class JobSession implements AutoCloseable {
 
     /** The session itself. */
     SparkSession spark() {
-        return session;
+        SparkSession opened = session;
+        if (opened == null) {
+            SparkSession.Builder builder = SparkSession.builder();
+            ours = !isRunning();
+            if (ours) {
+                configuration.apiKey().ifPresent(JobSession::hide);
+                configuration.secretKey().ifPresent(JobSession::hide);
+                options(configuration).forEach(builder::config);
+            }
+            opened = builder.getOrCreate();
+            session = opened;
+        }
+        return opened;
+    }
+
+    /** How to reach filesystems: as the session has it, or would have it. */
+    org.apache.hadoop.conf.Configuration hadoop() {
+        if (session != null || isRunning()) {
+            return spark().sparkContext().hadoopConfiguration();
+        }
+        SparkConf settings = new SparkConf();
+        options(configuration).forEach(settings::set);
+        return SparkHadoopUtil.get().newConfiguration(settings);
     }
 
     @Override
     public void close() {
-        if (ours) {
+        if (ours && session != null) {
             session.stop();
         }
     }

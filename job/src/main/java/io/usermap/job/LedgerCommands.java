@@ -34,15 +34,15 @@ final class LedgerCommands {
             this.name = name;
         }
 
-        /** Does the work in a session; whatever it throws is told. */
-        abstract Ending run(SparkSession spark, Ledger ledger, Configuration configuration, Console console)
+        /** Does the work; whatever it throws is told. */
+        abstract Ending run(JobSession session, Ledger ledger, Configuration configuration, Console console)
                 throws Exception;
 
         @Override
         public Integer call() {
             Console console = Commands.of(parent).console(flags);
             return new Execution(name, flags, console)
-                    .onLedger((spark, ledger, configuration) -> run(spark, ledger, configuration, console));
+                    .onLedger((session, ledger, configuration) -> run(session, ledger, configuration, console));
         }
     }
 
@@ -75,7 +75,7 @@ final class LedgerCommands {
         }
 
         @Override
-        Ending run(SparkSession spark, Ledger ledger, Configuration configuration, Console console) {
+        Ending run(JobSession session, Ledger ledger, Configuration configuration, Console console) {
             LedgerRun undone = ledger.named(run);
             if (undone.hasBegunToSend() && !undone.isFinished()) {
                 throw StoppedException.failed("Cannot undo run " + undone.id()
@@ -86,10 +86,11 @@ final class LedgerCommands {
                         "Cannot undo run " + undone.id()
                                 + ": its plan was not saved to its end, so it has sent nothing. 'usermap runs' lists the others.");
             }
+            SparkSession spark = session.spark();
             State state = ledger.state(spark);
             State.Version version = state.current();
             Undo undo = Undo.of(
-                    spark.read().parquet(undone.planAddress()),
+                    LedgerRun.rows(spark, undone.planAddress()),
                     Receipts.of(spark, undone).acknowledged(),
                     state.rows(version));
             LedgerRun begun = ledger.begin(Instant.now());
@@ -141,8 +142,10 @@ final class LedgerCommands {
         }
 
         @Override
-        Ending run(SparkSession spark, Ledger ledger, Configuration configuration, Console console) throws Exception {
-            new Export(format, Optional.ofNullable(output), console).write(ledger.inForce(spark));
+        Ending run(JobSession session, Ledger ledger, Configuration configuration, Console console) throws Exception {
+            Export export = new Export(format, Optional.ofNullable(output), console);
+            export.requireRoom(session.hadoop());
+            export.write(ledger.inForce(session.spark()));
             return Ending.DONE;
         }
     }
@@ -170,8 +173,9 @@ final class LedgerCommands {
         }
 
         @Override
-        Ending run(SparkSession spark, Ledger ledger, Configuration configuration, Console console) {
-            Explanation found = withSource(Explanation.of(spark, ledger, id), spark, configuration, console);
+        Ending run(JobSession session, Ledger ledger, Configuration configuration, Console console) {
+            Explanation found =
+                    withSource(Explanation.of(session.spark(), ledger, id), session, configuration, console);
             if (format == Flags.LogFormat.JSON) {
                 console.result(Json.document(found).strip());
             } else {
@@ -184,13 +188,13 @@ final class LedgerCommands {
         }
 
         private static Explanation withSource(
-                Explanation known, SparkSession spark, Configuration configuration, Console console) {
+                Explanation known, JobSession session, Configuration configuration, Console console) {
             if (Stream.of(Keys.SOURCE_FORMAT, Keys.SOURCE_PATH, Keys.SOURCE_TABLE, Keys.SOURCE_QUERY)
                     .noneMatch(key -> configuration.optional(key).isPresent())) {
                 return known;
             }
             try {
-                Dataset<Row> source = Source.load(spark, configuration);
+                Dataset<Row> source = Source.load(session.spark(), configuration);
                 return known.with(source, Shape.of(source.schema(), configuration), configuration.idRules());
             } catch (StoppedException e) {
                 // What the ledger knows can be told without it.
@@ -220,7 +224,7 @@ final class LedgerCommands {
         }
 
         @Override
-        Ending run(SparkSession spark, Ledger ledger, Configuration configuration, Console console) {
+        Ending run(JobSession session, Ledger ledger, Configuration configuration, Console console) {
             String claimed = "forget-" + ledger.begin(Instant.now()).id();
             try (Claim claim = Claim.take(
                     ledger.claims(),
@@ -233,7 +237,7 @@ final class LedgerCommands {
                             + " has not come to its end. Run 'usermap apply' first, which finishes it.");
                 });
                 claim.requireHeld();
-                Forgetting.Removed removed = new Forgetting(spark, ledger, id).forget(claimed);
+                Forgetting.Removed removed = new Forgetting(session.spark(), ledger, id).forget(claimed);
                 console.summary("removed: " + Phrases.count(removed.mappings()) + " of the acknowledged mappings, "
                         + Phrases.count(removed.planRows()) + " rows of plans, " + Phrases.count(removed.receipts())
                         + " receipts");
@@ -257,7 +261,7 @@ final class LedgerCommands {
         }
 
         @Override
-        Ending run(SparkSession spark, Ledger ledger, Configuration configuration, Console console) {
+        Ending run(JobSession session, Ledger ledger, Configuration configuration, Console console) {
             List<RunHistory.Line> lines = new RunHistory(ledger).lines();
             if (format == Flags.LogFormat.JSON) {
                 lines.forEach(line -> console.result(Json.line(line)));
@@ -283,8 +287,8 @@ final class LedgerCommands {
         }
 
         @Override
-        Ending run(SparkSession spark, Ledger ledger, Configuration configuration, Console console) throws Exception {
-            String report = new RunHistory(ledger).report(spark, ledger.named(run));
+        Ending run(JobSession session, Ledger ledger, Configuration configuration, Console console) throws Exception {
+            String report = new RunHistory(ledger).report(session, ledger.named(run));
             console.result(report.strip());
             Optional<java.nio.file.Path> copy = flags.report();
             if (copy.isPresent()) {

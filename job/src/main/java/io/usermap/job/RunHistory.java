@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
-import org.apache.spark.sql.SparkSession;
 
 /**
  * {@code usermap runs} and {@code usermap report}: what happened, from what runs have left in the ledger.
@@ -71,13 +70,13 @@ record RunHistory(Ledger ledger) {
      * The report of a run. Where it is missing, or the run was interrupted, it is made from the plan and the receipts, and
      * saved if it was missing; what only the process knew, such as requests and shares of the allowance, is then 0.
      */
-    String report(SparkSession spark, LedgerRun run) {
+    String report(JobSession session, LedgerRun run) {
         boolean interrupted = run.hasBegunToSend() && !run.isFinished();
         Optional<String> saved = run.savedReport();
         if (saved.isPresent() && !interrupted) {
             return saved.get();
         }
-        Report rebuilt = rebuilt(run, Receipts.of(spark, run).count(), interrupted);
+        Report rebuilt = rebuilt(run, Receipts.of(session.spark(), run).count(), interrupted);
         if (saved.isEmpty()) {
             run.save(rebuilt);
         }

@@ -9,6 +9,11 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.SparkUserAppException;
 import org.junit.jupiter.api.AfterEach;
@@ -61,6 +66,31 @@ class MainTest {
 
         assertThat(run(command, "--help")).isZero();
         assertThat(err()).isEmpty();
+    }
+
+    @Test
+    void showsRunsAndReportsWithoutStartingSpark() throws IOException {
+        String id = "20261122T041702175Z-cea1";
+        LedgerRun run = Ledger.open(new Configuration(false), folder.toString(), "sandbox")
+                .begin(Instant.parse("2026-11-22T04:17:02.175Z"));
+        Report.Header header = new Report.Header("apply", run.id(), Outcome.DONE, 0, Instant.EPOCH);
+        run.save(Report.of(header, Optional.empty(), Optional.empty(), Optional.empty(), List.of()));
+        // A session of this master would fail to start.
+        String[] ledger = {"--set", "ledger.path=" + folder, "--master", "nosuch://master"};
+
+        assertThat(run(line("runs", ledger))).as(err()).isZero();
+        assertThat(out()).contains(run.id()).contains("done");
+        assertThat(run(line("report", ledger, run.id()))).as(err()).isZero();
+        assertThat(run(line("export", ledger, "--format", "parquet"))).isEqualTo(1);
+        assertThat(err()).contains("Cannot export as parquet to standard output");
+        assertThat(run(line("undo", ledger, id))).isEqualTo(1);
+        assertThat(err()).contains("Cannot find the run " + id);
+    }
+
+    private static String[] line(String command, String[] ledger, String... more) {
+        return Stream.of(new String[] {command}, ledger, more)
+                .flatMap(Stream::of)
+                .toArray(String[]::new);
     }
 
     @Test
