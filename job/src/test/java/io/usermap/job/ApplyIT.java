@@ -4,70 +4,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.usermap.sandbox.Sandbox;
-import io.usermap.sandbox.SandboxOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.apache.spark.SparkEnv;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.RegisterExtension;
-import org.junit.jupiter.api.io.TempDir;
 
-/** Whole commands against a sandbox over HTTP, in a session that is not theirs; asserts what the sandbox holds. */
-class ApplyIT {
-    private static final String KEY = "k-0123456789abcdef";
-
-    @RegisterExtension
-    static final LocalSpark LOCAL = new LocalSpark();
-
-    @TempDir
-    private Path folder;
-
-    private Sandbox sandbox = start();
-    private CommandRunner usermap = new CommandRunner(Path.of("unset"));
-
-    private static Sandbox start() {
-        try {
-            return Sandbox.start(SandboxOptions.builder()
-                    .eventsPerSecond(5000)
-                    .window(Duration.ofSeconds(1))
-                    .keys(Set.of(KEY))
-                    .build());
-        } catch (IOException e) {
-            throw new java.io.UncheckedIOException(e);
-        }
-    }
-
-    @BeforeEach
-    void aimAtTheSandbox() {
-        usermap = new CommandRunner(folder)
-                .set("target.endpoint", sandbox.endpoint().toString())
-                .set("target.api-key", KEY);
-    }
-
-    @AfterEach
-    void closeTheSandbox() {
-        sandbox.close();
-        assertThat(SparkEnv.get()).as("a session that is not ours goes on").isNotNull();
-    }
-
-    private String[] pairs(String... rows) {
-        return Stream.concat(Stream.of("user_id,global_user_id"), Stream.of(rows))
-                .toArray(String[]::new);
-    }
-
+/** {@code plan} and {@code apply} as whole commands; asserts what the sandbox holds. */
+class ApplyIT extends CommandCase {
     @Test
     void sendsWhatChangedAndNothingTheSecondTime() throws IOException {
-        usermap.source(pairs("ann+1@x.com,person-1", "小林-2222,person-1", "\"bob\"\"s,id\",person-2"));
+        pairs("ann+1@x.com,person-1", "小林-2222,person-1", "\"bob\"\"s,id\",person-2");
 
         assertThat(usermap.run("apply", "--log-format", "json", "--stacktrace"))
                 .as(usermap.err())
@@ -89,15 +39,64 @@ class ApplyIT {
     }
 
     @Test
+    void comparesASourceWithTheLastOneThoughThatHadNothingToSend() throws IOException {
+        String[] rows = {"user-1,person-1", "user-2,person-1", "user-3,person-2"};
+        pairs(rows);
+        apply();
+        pairs(Stream.of(rows, rows, rows).flatMap(Stream::of).toArray(String[]::new));
+        apply();
+        assertThat(usermap.report().path("outcome").asText()).isEqualTo("nothing_to_do");
+        assertThat(usermap.report().path("left_out_by_reason").toString()).isEqualTo("{\"duplicate\":6}");
+        pairs(rows);
+        sandbox.clearRequests();
+
+        assertThat(usermap.run("plan")).isEqualTo(4);
+        assertThat(usermap.run("apply"))
+                .as("what was only planned is no standard")
+                .isEqualTo(4);
+        assertThat(usermap.err()).contains("66.7 % of the source's rows are gone");
+        assertThat(usermap.run("apply", "--allow", "max-shrink")).isZero();
+        assertThat(usermap.run("apply"))
+                .as("what a person has let pass is the standard now")
+                .isZero();
+        assertThat(sandbox.requests()).isEmpty();
+        assertThat(versions()).as("no version of the state for nothing").hasSize(1);
+    }
+
+    @Test
+    void aGuardIsLiftedByNameForOneRunOnly() throws IOException {
+        usermap.set("guards.max-remap-share", "0.2").set("guards.max-shrink", "0.2");
+        pairs("user-1,person-1", "user-2,person-1", "user-3,person-2");
+        apply();
+        sandbox.clearRequests();
+        pairs("user-1,person-3", "user-2,person-3");
+
+        assertThat(usermap.run("apply")).isEqualTo(4);
+        assertThat(usermap.report().path("guards").toString()).isEqualTo("[\"max-shrink\",\"max-remap-share\"]");
+        assertThat(usermap.run("apply", "--allow", "max-shrink")).isEqualTo(4);
+        assertThat(usermap.report().path("guards").toString()).isEqualTo("[\"max-remap-share\"]");
+        assertThat(usermap.run("plan", "--allow", "max-remap-share", "--allow", "max-shrink"))
+                .as(usermap.err())
+                .isZero();
+        assertThat(sandbox.requests()).isEmpty();
+
+        apply("--allow", "max-remap-share", "--allow", "max-shrink");
+        assertThat(sandbox.mappings())
+                .isEqualTo(Map.of("user-1", "person-3", "user-2", "person-3", "user-3", "person-2"));
+        pairs("user-1,person-4", "user-2,person-4");
+        assertThat(usermap.run("apply")).as("the next run is judged again").isEqualTo(4);
+    }
+
+    @Test
     void remapsAndUnmapsUnderMirror() throws IOException {
-        usermap.source(pairs("user-1,person-1", "user-2,person-1", "user-3,person-2"))
+        pairs("user-1,person-1", "user-2,person-1", "user-3,person-2")
                 .set("plan.mode", "mirror")
                 .set("guards.max-unmap-share", "1")
                 .set("guards.max-shrink", "1")
                 .set("guards.max-remap-share", "1");
         assertThat(usermap.run("apply")).as(usermap.err()).isZero();
 
-        usermap.source(pairs("user-1,person-2", "user-4,person-1"));
+        pairs("user-1,person-2", "user-4,person-1");
         assertThat(usermap.run("apply")).as(usermap.err()).isZero();
 
         assertThat(sandbox.mappings()).isEqualTo(Map.of("user-1", "person-2", "user-4", "person-1"));
@@ -107,7 +106,7 @@ class ApplyIT {
 
     @Test
     void appliesASavedPlanAndRefusesAStaleOne() throws IOException {
-        usermap.source(pairs("user-1,person-1"));
+        pairs("user-1,person-1");
         assertThat(usermap.run("plan", "--detailed-exitcode")).isEqualTo(2);
         String plan = usermap.report().path("run").asText();
         assertThat(sandbox.mappings()).isEmpty();
@@ -120,7 +119,7 @@ class ApplyIT {
         String fingerprint = told.path("source_fingerprint").asText();
         String other = usermap.report().path("run").asText();
 
-        usermap.source(pairs("user-1,person-1", "user-2,person-1"));
+        pairs("user-1,person-1", "user-2,person-1");
         assertThat(usermap.run("plan", "--format", "json", "--set", "report.ids=plain"))
                 .isZero();
         assertThat(new ObjectMapper()
@@ -129,7 +128,14 @@ class ApplyIT {
                         .asText())
                 .hasSameSizeAs(fingerprint)
                 .isNotEqualTo(fingerprint);
-        assertThat(usermap.run("apply", plan)).as(usermap.err()).isZero();
+        LOCAL.spark().conf().set("spark.sql.jsonGenerator.ignoreNullFields", "false");
+        try {
+            assertThat(usermap.run("apply", plan))
+                    .as("in a session of other settings")
+                    .isZero();
+        } finally {
+            LOCAL.spark().conf().unset("spark.sql.jsonGenerator.ignoreNullFields");
+        }
         assertThat(sandbox.mappings())
                 .as("what was planned, not what is in the source")
                 .hasSize(1);
@@ -146,9 +152,9 @@ class ApplyIT {
 
     @Test
     void resumesWhatACrashHasLeft() throws IOException {
-        usermap.source(pairs(IntStream.range(0, 50)
+        pairs(IntStream.range(0, 50)
                 .mapToObj(i -> "user-%03d,person-1".formatted(i))
-                .toArray(String[]::new)));
+                .toArray(String[]::new));
         assertThat(usermap.run("apply")).as(usermap.err()).isZero();
         crashAfterFirstRequest();
         sandbox.clearRequests();
@@ -194,7 +200,7 @@ class ApplyIT {
 
     @Test
     void tellsRejectedRowsByReasonAndEndsWith3AboveTheShare() throws IOException {
-        usermap.source(pairs("user-1,person-1", "abc,person-1", "user-2,person-1", "user-2,person-2"))
+        pairs("user-1,person-1", "abc,person-1", "user-2,person-1", "user-2,person-2")
                 .set("guards.max-placeholder-share", "1");
 
         assertThat(usermap.run("apply")).isEqualTo(3);
@@ -208,19 +214,8 @@ class ApplyIT {
     }
 
     @Test
-    void stopsAnEmptySourceAtItsGuard() throws IOException {
-        usermap.source("user_id,global_user_id");
-
-        assertThat(usermap.run("apply")).isEqualTo(4);
-
-        assertThat(usermap.err()).contains("Cannot apply the plan: the source has 0 rows, fewer than 1.");
-        assertThat(usermap.report().path("guards").toString()).isEqualTo("[\"min-source-rows\"]");
-        assertThat(sandbox.requests()).isEmpty();
-    }
-
-    @Test
     void comparesATableWithTheLastTableAndNotWithAFeedInBetween() throws IOException {
-        usermap.source(pairs("user-1,person-1", "user-2,person-1", "user-3,person-2", "user-4,person-2"));
+        pairs("user-1,person-1", "user-2,person-1", "user-3,person-2", "user-4,person-2");
         assertThat(usermap.run("apply")).as(usermap.err()).isZero();
         usermap.source("user_id,global_user_id,kind", "user-5,person-2,insert")
                 .set(
@@ -228,7 +223,7 @@ class ApplyIT {
                         "SELECT user_id, global_user_id, kind AS _change_type, 1L AS _commit_version FROM source");
         assertThat(usermap.run("apply")).as(usermap.err()).isZero();
 
-        usermap.source(pairs("user-1,person-1", "user-6,person-1")).set("source.sql", "SELECT * FROM source");
+        pairs("user-1,person-1", "user-6,person-1").set("source.sql", "SELECT * FROM source");
 
         assertThat(usermap.run("apply")).isEqualTo(4);
         assertThat(usermap.err()).contains("50.0 % of the source's rows are gone");
@@ -236,7 +231,7 @@ class ApplyIT {
 
     @Test
     void saysSoWhereNobodyAnswersOrTheKeyIsWrong() throws IOException {
-        usermap.source(pairs("user-1,person-1", "user-2,person-1"))
+        pairs("user-1,person-1", "user-2,person-1")
                 .set("target.endpoint", "http://127.0.0.1:9")
                 .set("write.max-attempts", "1");
         assertThat(usermap.run("apply")).isEqualTo(1);
@@ -257,57 +252,8 @@ class ApplyIT {
     }
 
     @Test
-    void saysWhatIsWrongWithASource() throws IOException {
-        assertThat(usermap.set("source.path", "/no/such/file.csv").run("plan")).isEqualTo(1);
-        assertThat(usermap.err())
-                .isEqualToIgnoringNewLines("Cannot read the source /no/such/file.csv: there is no such path. Set"
-                        + " 'source.path'; a relative one starts at the working directory.");
-
-        assertThat(usermap.source("a,b", "1,2").run("plan")).isEqualTo(1);
-        assertThat(usermap.err()).startsWith("Cannot recognise the source's columns: a, b are neither pairs");
-
-        assertThat(usermap.set("source.sql", "SELECT nothing FROM source").run("plan"))
-                .isEqualTo(1);
-        assertThat(usermap.err()).startsWith("Cannot run 'source.sql': ").contains("nothing");
-    }
-
-    @Test
-    void neverTakesASourceThatIsReadInHalfForASmallerOne() throws IOException {
-        Path source = folder.resolve("half");
-        LOCAL.spark()
-                .range(20)
-                .selectExpr("concat('user-', id) AS user_id", "'person-1' AS global_user_id")
-                .repartition(2)
-                .write()
-                .parquet(source.toString());
-        try (Stream<Path> files = Files.list(source)) {
-            Path part = files.filter(path -> path.toString().endsWith(".parquet"))
-                    .findFirst()
-                    .orElseThrow();
-            Files.deleteIfExists(part.resolveSibling("." + part.getFileName() + ".crc"));
-            byte[] whole = Files.readAllBytes(part);
-            Files.write(part, java.util.Arrays.copyOf(whole, whole.length / 2));
-        }
-        usermap.set("source.path", source.toString()).set("plan.mode", "mirror");
-
-        assertThat(usermap.run("apply")).isEqualTo(1);
-        assertThat(usermap.err()).contains("Cannot read the source");
-
-        LOCAL.spark().conf().set("spark.sql.files.ignoreCorruptFiles", "true");
-        try {
-            assertThat(usermap.run("apply")).isEqualTo(1);
-        } finally {
-            LOCAL.spark().conf().unset("spark.sql.files.ignoreCorruptFiles");
-        }
-        assertThat(usermap.err())
-                .isEqualToIgnoringNewLines("Cannot plan: 'spark.sql.files.ignoreCorruptFiles' is true, so a source that"
-                        + " is read in half would look like one that has shrunk. Set it to false for this session.");
-        assertThat(sandbox.requests()).isEmpty();
-    }
-
-    @Test
     void refusesALedgerOfAnotherServiceOrOfANewerFormat() throws IOException {
-        usermap.source(pairs("user-1,person-1"));
+        pairs("user-1,person-1");
         Files.createDirectories(usermap.ledger());
         Files.writeString(usermap.ledger().resolve("ledger.json"), "{\"format\":2,\"target\":\"loopback\"}");
 

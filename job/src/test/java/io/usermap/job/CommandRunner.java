@@ -49,21 +49,27 @@ final class CommandRunner {
         return set("source.path", file.toString());
     }
 
-    /** Runs a command and returns its exit code. */
+    /** Runs a command and returns its exit code; its own {@code --set} stand over the settings of every call. */
     int run(String... words) {
         ByteArrayOutputStream outBytes = new ByteArrayOutputStream();
         ByteArrayOutputStream errBytes = new ByteArrayOutputStream();
-        List<String> line = new ArrayList<>(List.of(words));
-        line.addAll(settings);
-        line.add("--report");
-        line.add(folder.resolve("report.json").toString());
         int code = Main.run(
-                line.toArray(String[]::new),
+                line(words).toArray(String[]::new),
                 new PrintStream(outBytes, true, StandardCharsets.UTF_8),
                 new PrintStream(errBytes, true, StandardCharsets.UTF_8));
         out = outBytes.toString(StandardCharsets.UTF_8);
         err = errBytes.toString(StandardCharsets.UTF_8);
         return code;
+    }
+
+    /** The whole command line of a command. */
+    List<String> line(String... words) {
+        List<String> line = new ArrayList<>(List.of(words).subList(0, 1));
+        line.addAll(settings);
+        line.addAll(List.of(words).subList(1, words.length));
+        line.add("--report");
+        line.add(folder.resolve("report.json").toString());
+        return line;
     }
 
     /** What the last command wrote to standard output. */

@@ -4,11 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.usermap.sandbox.Sandbox;
-import io.usermap.sandbox.SandboxOptions;
 import io.usermap.sandbox.SandboxRequest;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,60 +14,16 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.RegisterExtension;
-import org.junit.jupiter.api.io.TempDir;
 
 /** Budgets, remaps in two steps, and the commands that work on the ledger: whole command lines against a sandbox over HTTP. */
-class CommandsIT {
+class CommandsIT extends CommandCase {
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    @RegisterExtension
-    static final LocalSpark LOCAL = new LocalSpark();
-
-    @TempDir
-    private Path folder;
-
-    private Sandbox sandbox = start();
-    private CommandRunner usermap = new CommandRunner(Path.of("unset"));
-
-    private static Sandbox start() {
-        try {
-            return Sandbox.start(SandboxOptions.builder()
-                    .eventsPerSecond(5000)
-                    .window(Duration.ofSeconds(1))
-                    .build());
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
     @BeforeEach
-    void aimAtTheSandbox() {
-        usermap = new CommandRunner(folder)
-                .set("target.endpoint", sandbox.endpoint().toString())
-                .set("target.api-key", "k-0123456789abcdef")
-                .set("plan.max-rejected-share", "1")
-                .set("guards.max-remap-share", "1");
-    }
-
-    @AfterEach
-    void closeTheSandbox() {
-        sandbox.close();
-    }
-
-    private void pairs(String... rows) throws IOException {
-        usermap.source(Stream.concat(Stream.of("user_id,global_user_id"), Stream.of(rows))
-                .toArray(String[]::new));
-    }
-
-    private String apply(String... flags) throws IOException {
-        List<String> words = new ArrayList<>(List.of("apply"));
-        words.addAll(List.of(flags));
-        assertThat(usermap.run(words.toArray(String[]::new))).as(usermap.err()).isZero();
-        return usermap.report().path("run").asText();
+    void allowChanges() {
+        usermap.set("plan.max-rejected-share", "1").set("guards.max-remap-share", "1");
     }
 
     @Test
@@ -193,10 +146,25 @@ class CommandsIT {
                         + " has not come to its end. Run 'usermap apply' first, which finishes it.");
         Files.write(mark, finished);
 
+        LedgerFolder claims = LedgerFolder.of(
+                usermap.ledger().resolve("claims").toString(),
+                LOCAL.spark().sparkContext().hadoopConfiguration());
+        try (Claim held = Claim.take(claims, "other", Duration.ofMillis(300), unused -> {}, unused -> {})) {
+            assertThat(usermap.run("forget", "ann@x.com")).isEqualTo(1);
+            assertThat(usermap.err())
+                    .contains(
+                            "Cannot use the ledger: run other is at work in it right now. Wait for its end, then run the"
+                                    + " command again.");
+            held.requireHeld();
+        }
+
         assertThat(usermap.run("forget", "ann@x.com")).as(usermap.err()).isZero();
         assertThat(usermap.out() + usermap.err()).doesNotContain("ann@x.com");
         assertThat(usermap.out()).isEqualTo("removed: 1 of the acknowledged mappings, 3 rows of plans, 3 receipts\n");
         assertThat(filesHolding("ann@x.com")).isEmpty();
+        assertThat(filesHolding("=bob@x.com"))
+                .as("receipts of others stay")
+                .anyMatch(file -> file.toString().endsWith(".jsonl"));
         assertThat(usermap.run("forget", "person-1")).isZero();
         assertThat(filesHolding("person-1")).as("as a target too").isEmpty();
         assertThat(usermap.run("export")).isZero();

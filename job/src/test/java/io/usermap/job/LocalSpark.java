@@ -5,20 +5,24 @@ import java.io.Serial;
 import java.util.Map;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.BeforeEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
- * A local session for the tests of one class, and spark-testing-base's comparison of frames.
+ * A local session, and spark-testing-base's comparison of frames. A plain session goes on from class to class, because each
+ * start takes seconds; one with settings is that of one class.
  *
  * <p>Its suite is held and not extended by the tests: JUnit looks at every method of a test class, and one of the suite's
  * names a class of Hive.
  */
 final class LocalSpark implements BeforeAllCallback, BeforeEachCallback, AfterAllCallback {
-    private final Suite suite = new Suite();
+    private static @Nullable Suite plain;
+
     private final Map<String, String> settings;
+    private Suite suite = new Suite();
 
     /** A plain session. */
     LocalSpark() {
@@ -43,9 +47,17 @@ final class LocalSpark implements BeforeAllCallback, BeforeEachCallback, AfterAl
 
     @Override
     public void beforeAll(ExtensionContext context) {
+        Suite running = plain;
+        if (settings.isEmpty() && running != null) {
+            suite = running;
+            return;
+        }
+        stop();
         // Where a new SparkContext looks for its settings.
         settings.forEach(System::setProperty);
+        suite = new Suite();
         suite.runBefore();
+        plain = settings.isEmpty() ? suite : null;
         // Frames here have a handful of rows: what pays for itself on many only costs time.
         spark().conf().set("spark.sql.shuffle.partitions", "2");
         spark().conf().set("spark.sql.adaptive.enabled", "false");
@@ -59,8 +71,18 @@ final class LocalSpark implements BeforeAllCallback, BeforeEachCallback, AfterAl
 
     @Override
     public void afterAll(ExtensionContext context) {
-        Suite.runAfterClass();
-        settings.keySet().forEach(System::clearProperty);
+        if (!settings.isEmpty()) {
+            Suite.runAfterClass();
+            settings.keySet().forEach(System::clearProperty);
+        }
+    }
+
+    /** Ends the session that goes on, for tests that want none. */
+    static void stop() {
+        if (plain != null) {
+            Suite.runAfterClass();
+            plain = null;
+        }
     }
 
     SparkSession spark() {

@@ -16,6 +16,9 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import org.apache.spark.SparkEnv;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -23,6 +26,16 @@ import org.junit.jupiter.api.io.TempDir;
 class QuickstartIT {
     @TempDir
     private Path folder;
+
+    @BeforeAll
+    static void endTheSessionOfOthers() {
+        LocalSpark.stop();
+    }
+
+    @AfterEach
+    void theSessionWasStopped() {
+        assertThat(SparkEnv.get()).isNull();
+    }
 
     private JsonNode apply() throws IOException {
         Path report = folder.resolve("report.json");

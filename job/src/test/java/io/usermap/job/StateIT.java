@@ -1,17 +1,20 @@
 package io.usermap.job;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.entry;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.jspecify.annotations.Nullable;
@@ -115,6 +118,57 @@ class StateIT {
         take(user("user-000017", "centre-9"), user("user-000018", null));
 
         assertThat(bytes() - before).isLessThan(before / 50);
+    }
+
+    @Test
+    void takesManyChangesIntoAStateOfSeveralParts() {
+        Dataset<Row> users = LOCAL.spark()
+                .range(0, 400_000, 1, 2)
+                .selectExpr("concat('user-', id) AS user_id", "concat('centre-', id % 7) AS global_user_id", "id");
+        State.Version base = state.take(users.drop("id"), 7, "a-run");
+        assertThat(base.layers().get(0).users().parts()).as("files").isEqualTo(2);
+        Dataset<Row> changed = users.selectExpr(
+                "user_id",
+                "CASE id % 100 WHEN 0 THEN 'elsewhere' WHEN 1 THEN null ELSE global_user_id END AS global_user_id");
+
+        State.Version version = state.take(changed, 7, "a-run");
+
+        assertThat(version.layers()).hasSize(2);
+        StateSegment delta = version.layers().get(1).users();
+        assertThat(delta.entries()).as("what is known already is not written").isEqualTo(8_000);
+        assertThat(delta.files()).as("more than 2,000 changes in each part").hasSize(2);
+        assertThat(version.acknowledged()).isEqualTo(396_000);
+        assertThat(state.rows(version).exceptAll(changed).isEmpty()).isTrue();
+        assertThat(state.rows(version).count()).isEqualTo(400_000);
+
+        State.Version few =
+                state.take(changed.limit(2_500).selectExpr("user_id", "'one' AS global_user_id"), 7, "a-run");
+        assertThat(few.layers().get(2).users().entries()).isEqualTo(2_500);
+        assertThat(state.rows(few).filter("global_user_id = 'one'").count()).isEqualTo(2_500);
+    }
+
+    @Test
+    void endsTheReadingWhereAFileIsDamagedOrGoneWhateverTheSessionSkips() throws IOException {
+        State.Version version = take(user("anna@x", "bob@x"));
+        Path file = folder.resolve(version.layers().get(0).users().folder())
+                .resolve(version.layers()
+                        .get(0)
+                        .users()
+                        .files()
+                        .keySet()
+                        .iterator()
+                        .next());
+        List<String> skipping = List.of("spark.sql.files.ignoreCorruptFiles", "spark.sql.files.ignoreMissingFiles");
+        skipping.forEach(key -> LOCAL.spark().conf().set(key, "true"));
+        try {
+            Files.deleteIfExists(file.resolveSibling("." + file.getFileName() + ".crc"));
+            Files.write(file, Arrays.copyOf(Files.readAllBytes(file), 100));
+            assertThatThrownBy(() -> remembered(version)).hasStackTraceContaining("is not a Parquet file");
+            Files.delete(file);
+            assertThatThrownBy(() -> remembered(version)).hasStackTraceContaining("Cannot read the state's file");
+        } finally {
+            skipping.forEach(key -> LOCAL.spark().conf().unset(key));
+        }
     }
 
     @Test
