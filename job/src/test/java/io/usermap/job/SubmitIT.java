@@ -87,7 +87,7 @@ class SubmitIT {
         return new Result(process.exitValue(), Files.readString(output.toPath()));
     }
 
-    private static Path jar() {
+    static Path jar() {
         return Checkout.root().resolve("job/target/usermap-job-" + System.getProperty("usermap.version") + ".jar");
     }
 }
