@@ -17,6 +17,8 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -381,7 +383,7 @@ class LookupClientTest {
 
     @Test
     void whoeverIsInterruptedWhileTheRateIsWaitedForAsksNoMore() throws Exception {
-        try (LookupClient client = client(rules(2, 1, Duration.ofMillis(5)))) {
+        try (LookupClient client = client(rules(0.01, 1, Duration.ofMillis(5)))) {
             client.lookup(List.of("ada-1"));
             CompletableFuture<Throwable> ended = new CompletableFuture<>();
             Thread waiting = new Thread(() -> {
@@ -392,17 +394,33 @@ class LookupClientTest {
                 }
             });
             waiting.start();
+            waitUntil(() -> threadsThatAsk(Thread.State.TIMED_WAITING) > 0);
             waiting.interrupt();
 
             assertThat(ended.get(5, TimeUnit.SECONDS))
                     .isInstanceOf(ServiceException.class)
                     .hasMessage("The look-up was interrupted. Run it again.");
-            client.lookup(List.of("ada-2"));
         }
-        assertThat(server.received)
-                .as("its worker has given up the wait too")
-                .flatExtracting(LookupClientTest::ids)
-                .containsExactly("ada-1", "ada-2");
+        // The rate would let the next request go in 100 s.
+        waitUntil(() -> threadsThatAsk(Thread.State.values()) == 0);
+        assertThat(threadsThatAsk(Thread.State.values()))
+                .as("threads that wait for the rate")
+                .isZero();
+        assertThat(server.received).hasSize(1);
+    }
+
+    private static void waitUntil(BooleanSupplier condition) {
+        long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(5);
+        while (!condition.getAsBoolean() && System.nanoTime() < until) {
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(20));
+        }
+    }
+
+    private static long threadsThatAsk(Thread.State... states) {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().equals("usermap-lookup"))
+                .filter(thread -> List.of(states).contains(thread.getState()))
+                .count();
     }
 
     @Test
