@@ -24,6 +24,7 @@ import picocli.CommandLine.Unmatched;
         subcommands = {
             Commands.PlanCommand.class,
             Commands.ApplyCommand.class,
+            VerifyCommand.class,
             LedgerCommands.UndoCommand.class,
             Commands.LookupCommand.class,
             LedgerCommands.ExportCommand.class,

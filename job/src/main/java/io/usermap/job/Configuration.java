@@ -4,6 +4,7 @@ import io.usermap.client.AllowanceRules;
 import io.usermap.client.Endpoints;
 import io.usermap.client.IdRules;
 import io.usermap.client.InvalidSettingsException;
+import io.usermap.client.LookupRules;
 import io.usermap.client.Secret;
 import io.usermap.client.SecretReference;
 import io.usermap.client.SecretStore;
@@ -68,10 +69,7 @@ final class Configuration {
         List<String> problems = Settings.problems();
         Map<String, String> declared = new HashMap<>();
         texts.forEach((key, text) -> {
-            if (Keys.LATER.contains(key.toLowerCase(Locale.ROOT))) {
-                problems.add("Cannot use configuration key '" + key
-                        + "': it is not available in this version. Leave it out.");
-            } else if (Keys.FREE.stream().noneMatch(key::startsWith)) {
+            if (Keys.FREE.stream().noneMatch(key::startsWith)) {
                 declared.put(key, text);
             }
         });
@@ -249,6 +247,11 @@ final class Configuration {
     /** The allowance in figures. */
     AllowanceRules allowance() {
         return UserMapOptions.of(writeOptions(endpoints())).allowance();
+    }
+
+    /** How mappings are read. */
+    LookupRules lookupRules() {
+        return UserMapOptions.of(writeOptions(endpoints())).lookupRules();
     }
 
     /** The data source's options for {@code endpoints}, without keys and receipts. */

@@ -1,7 +1,9 @@
 package io.usermap.job;
 
+import static org.apache.spark.sql.functions.array_contains;
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.filter;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.when;
 
@@ -25,7 +27,7 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * Removes one user from the ledger: from the state, and from plans, receipts and reports of all runs.
+ * Removes one user from the ledger: from the state, and from plans, findings, receipts and reports of all runs.
  *
  * <p>Rows about the user, or that map somebody to it, go; where it is only the former target or the cluster of another
  * user's row, that field is emptied. Whatever is rewritten stands complete beside the old before the old goes, so that a
@@ -74,6 +76,7 @@ final class Forgetting {
         long receipts = 0;
         for (LedgerRun run : ledger.runs()) {
             planRows += rewritten(run, LedgerRun.PLAN_ROWS) + rewritten(run, LedgerRun.CARRIED_OVER);
+            withoutFindings(run.folder());
             receipts += withoutReceipts(run.folder().folder(LedgerRun.RECEIPTS));
         }
         return new Removed(mappings, planRows, receipts);
@@ -81,12 +84,7 @@ final class Forgetting {
 
     private long rewritten(LedgerRun run, String name) {
         LedgerFolder folder = run.folder();
-        String copy = REWRITTEN + name;
-        // Left by a crash: a copy that is whole takes the place of the old one, another is worth nothing.
-        if (folder.has(copy + WHOLE)) {
-            replace(folder, name, copy);
-        }
-        folder.delete(copy);
+        String copy = afterCrash(folder, name);
         if (run.savedPlan().isEmpty()) {
             // Its planning was cut short: nobody can use what it has left.
             folder.delete(name);
@@ -114,6 +112,42 @@ final class Forgetting {
             replace(folder, name, copy);
         }
         return count;
+    }
+
+    /** The name of a copy. Left by a crash, one that is whole takes the place of the old one, another is worth nothing. */
+    private String afterCrash(LedgerFolder folder, String name) {
+        String copy = REWRITTEN + name;
+        if (folder.has(copy + WHOLE)) {
+            replace(folder, name, copy);
+        }
+        folder.delete(copy);
+        return copy;
+    }
+
+    /** Drops what a {@code verify} has found of the user, and of users that map to it, and the user from lists of others. */
+    private void withoutFindings(LedgerFolder folder) {
+        String name = LedgerRun.FINDINGS;
+        String copy = afterCrash(folder, name);
+        if (!folder.has(name)) {
+            return;
+        }
+        Column touched = is("user_id")
+                .or(is("global_user_id"))
+                .or(coalesce(array_contains(col("mapped_to.user_id"), col("gone")), lit(false)));
+        spark.read()
+                .parquet(folder.address(name))
+                .join(gone, touched, "left_anti")
+                .crossJoin(gone)
+                .withColumn(
+                        "mapped_from",
+                        filter(
+                                col("mapped_from"),
+                                one -> one.getField("user_id").notEqual(col("gone"))))
+                .drop("gone")
+                .write()
+                .parquet(folder.address(copy));
+        folder.write(copy + WHOLE, "");
+        replace(folder, name, copy);
     }
 
     private void replace(LedgerFolder folder, String name, String copy) {

@@ -56,7 +56,7 @@ final class Guards {
         List<Tripped> tripped = new ArrayList<>();
         Plan.Counts counts = plan.counts();
         int least = configuration.value(Keys.MIN_SOURCE_ROWS);
-        if (counts.sourceRows() < least) {
+        if (plan.isOfSource() && counts.sourceRows() < least) {
             tripped.add(trip(
                     "min-source-rows",
                     "the source has " + Phrases.count(counts.sourceRows()) + " rows, fewer than "

@@ -10,7 +10,6 @@ import io.usermap.spark.UserMapOptions.OnConflict;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 
 /**
  * Every key of the configuration, declared once: name, type, default, meaning.
@@ -241,6 +240,17 @@ final class Keys {
             "0.01",
             "Most of the source's rows that may hold placeholders.");
 
+    static final Setting<Integer> VERIFY_SAMPLE = Setting.of(
+            "verify.sample",
+            ValueType.wholeNumber(1, 10_000_000),
+            "1000",
+            "Users that `usermap verify` looks up, drawn at random.");
+    static final Setting<Double> MAX_DRIFT_SHARE = Setting.of(
+            "verify.max-drift-share",
+            ValueType.number(0, 1),
+            "0.01",
+            "Share of missing and different mappings above which `usermap verify` ends with exit code 3.");
+
     static final Setting<String> LEDGER_PATH =
             Setting.of("ledger.path", ValueType.TEXT, ".usermap", "Folder of the ledger on any Hadoop filesystem.");
     static final Setting<Integer> KEEP_RUNS = Setting.of(
@@ -309,6 +319,8 @@ final class Keys {
             MAX_REMAP_SHARE,
             MAX_CLUSTER_SIZE,
             MAX_PLACEHOLDER_SHARE,
+            VERIFY_SAMPLE,
+            MAX_DRIFT_SHARE,
             LEDGER_PATH,
             KEEP_RUNS,
             LOCK_TERM,
@@ -316,9 +328,6 @@ final class Keys {
 
     /** Keys under which anything may stand: options of the source's format, and Spark's own configuration. */
     static final List<String> FREE = List.of("source.options.", "spark.");
-
-    /** Documented keys of features that this version does not have. */
-    static final Set<String> LATER = Set.of("verify.sample", "verify.max-drift-share");
 
     /** The data source's option for each key that only hands its value on. */
     static final Map<Setting<?>, String> HANDED_ON = Map.ofEntries(

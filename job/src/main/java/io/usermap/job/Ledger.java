@@ -150,14 +150,20 @@ final class Ledger {
      * unfinished run has receipts for already.
      */
     Dataset<Row> inForce(SparkSession spark) {
-        State state = state(spark);
-        Dataset<Row> rows = state.rows(state.current()).select("user_id", "global_user_id");
+        return known(spark, state(spark).current()).filter(col("global_user_id").isNotNull());
+    }
+
+    /**
+     * What is known of users, {@code user_id, global_user_id}: as of {@code version} of the state, and what an unfinished
+     * run has receipts for; no target for a user whose unmap was acknowledged.
+     */
+    Dataset<Row> known(SparkSession spark, State.Version version) {
+        Dataset<Row> rows = state(spark).rows(version).select("user_id", "global_user_id");
         return unfinished()
                 .map(run -> Receipts.of(spark, run).acknowledged())
                 .map(newer -> rows.join(newer.select("user_id"), new String[] {"user_id"}, "left_anti")
                         .unionByName(newer))
-                .orElse(rows)
-                .filter(col("global_user_id").isNotNull());
+                .orElse(rows);
     }
 
     /** Where claims are written. */

@@ -98,7 +98,8 @@ final class LedgerCommands {
                     "undoes " + Phrases.count(undo.acknowledged()) + " changes of run " + undone.id() + "; left out: "
                             + Phrases.count(undo.moved()) + " that have moved since, " + Phrases.count(undo.chained())
                             + " whose return would make a chain";
-            Plan plan = new Planning(spark, configuration, ledger, console).save(begun, undo.rows(), version, what);
+            Plan plan = new Planning(spark, configuration, ledger, console)
+                    .save(begun, undo.rows(), version, Plan.UNDO, what);
             List<Guards.Tripped> tripped = Guards.tripped(plan, configuration, java.util.Set.of());
             if (format == Flags.LogFormat.JSON) {
                 console.result(Json.document(plan).strip());

@@ -13,7 +13,7 @@ import org.apache.spark.sql.SparkSession;
 /**
  * One run's folder in the ledger.
  *
- * <p>Its life in files: {@code plan/}, {@code carried-over/} and {@code plan.json} when planned; {@code heartbeat} before the first request and
+ * <p>One of {@code verify} holds {@code verify/} and its report. Otherwise its life in files: {@code plan/}, {@code carried-over/} and {@code plan.json} when planned; {@code heartbeat} before the first request and
  * every few seconds while it sends, beside {@code receipts/}; then, with the receipts taken into the state,
  * {@code report.json}; last {@code allowance.json}, which is the mark that all of this is done. Each step may be done again
  * after a crash without harm.
@@ -25,6 +25,7 @@ record LedgerRun(String id, LedgerFolder folder) {
     static final String PLAN_ROWS = "plan";
     static final String CARRIED_OVER = "carried-over";
     static final String RECEIPTS = "receipts";
+    static final String FINDINGS = "verify";
     static final String UNMAP_FIRST = "unmap-first";
 
     /** Options of a reader for which half a file is none. */
@@ -58,6 +59,11 @@ record LedgerRun(String id, LedgerFolder folder) {
     /** Where the rows are that a budget left to a later run. */
     String carriedOverAddress() {
         return folder.address(CARRIED_OVER);
+    }
+
+    /** Where the rows are that {@code verify} has found. */
+    String findingsAddress() {
+        return folder.address(FINDINGS);
     }
 
     /** Where receipts are. */

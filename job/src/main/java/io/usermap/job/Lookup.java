@@ -2,7 +2,6 @@ package io.usermap.job;
 
 import io.usermap.client.InvalidSettingsException;
 import io.usermap.client.LookupClient;
-import io.usermap.client.RetrySchedule;
 import io.usermap.client.ServiceException;
 import io.usermap.client.UserLinks;
 import io.usermap.client.UserLinks.LinkedUser;
@@ -19,7 +18,7 @@ final class Lookup {
         this.console = console;
     }
 
-    /** Prints one block per id; blocks for one request per 100 ids and the pauses between them. */
+    /** Prints one block per id, with whatever could move a cursor escaped; blocks for one request per 100 ids and the pauses between them. */
     int tell(List<String> ids) {
         try {
             Configuration configuration = Configuration.read(
@@ -29,12 +28,8 @@ final class Lookup {
                             target.endpoints(),
                             target.apiKey(),
                             target.secretKey(),
-                            configuration.value(Keys.LOOKUP_ENCODING),
-                            configuration.value(Keys.LOOKUPS_PER_SECOND),
-                            configuration.value(Keys.LOOKUP_CONCURRENCY),
-                            configuration.value(Keys.CONNECT_TIMEOUT),
-                            configuration.value(Keys.REQUEST_TIMEOUT),
-                            RetrySchedule.of(configuration.value(Keys.MAX_ATTEMPTS)))) {
+                            configuration.lookupRules(),
+                            () -> {})) {
                 client.lookup(ids).forEach(this::tell);
                 return ExitCode.DONE;
             }
@@ -49,7 +44,11 @@ final class Lookup {
     }
 
     private void tell(UserLinks links) {
-        console.result(links.userId());
+        console.result(Phrases.id(links.userId()));
+        if (!links.told()) {
+            console.result("  the service tells nothing of it");
+            return;
+        }
         links.mappedTo().forEach(user -> console.result("  maps to " + shown(user)));
         links.mappedFrom().forEach(user -> console.result("  mapped from " + shown(user)));
         if (links.mappedTo().isEmpty() && links.mappedFrom().isEmpty()) {
@@ -58,7 +57,7 @@ final class Lookup {
     }
 
     private static String shown(LinkedUser user) {
-        return user.userId() + " (amplitude id " + user.amplitudeId() + ")";
+        return Phrases.id(user.userId()) + " (amplitude id " + user.amplitudeId() + ")";
     }
 
     private int failed(RuntimeException failure, int exitCode) {

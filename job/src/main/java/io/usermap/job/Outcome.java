@@ -8,7 +8,7 @@ enum Outcome {
     DONE,
     /** There was nothing to change. */
     NOTHING_TO_DO,
-    /** Done, but more rows were rejected than the configuration allows. */
+    /** Done, but more rows were rejected, or more mappings have drifted, than the configuration allows. */
     REJECTED,
     /** A guard stopped the plan before the first request. */
     GUARD,

@@ -31,6 +31,11 @@ final class Phrases {
         return Math.round(share * 100) + " %";
     }
 
+    /** The same to a hundredth: {@code 0.37 %}. */
+    static String percent(double share) {
+        return String.format(Locale.ROOT, "%.2f %%", share * 100);
+    }
+
     /** An id in quotes, with whatever could move a cursor or end a line escaped. */
     static String id(String id) {
         return '"' + line(id.replace("\\", "\\\\").replace("\"", "\\\"")) + '"';
@@ -75,6 +80,7 @@ final class Phrases {
             case "vanished" -> "the source no longer names it";
             case "differs_only_by_case_or_blanks" -> "another id differs from it only by case or blanks";
             case "undo" -> "another run is undone";
+            case "repair" -> "the service was found to hold something else than the ledger";
             default -> sentence(code);
         };
     }

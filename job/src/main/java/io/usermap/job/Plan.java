@@ -11,7 +11,7 @@ import java.util.Map;
  * @param format the layout of the plan's files
  * @param run the run whose plan it is
  * @param createdAt in ISO form
- * @param mode {@code upsert}, {@code mirror} or {@code undo}
+ * @param mode {@code upsert}, {@code mirror}, {@code undo} or {@code repair}
  * @param remap {@code overwrite} or {@code unmap-first}
  * @param shape how the source was understood, in words
  * @param whole whether the source says all there is; the rows of a change feed tell nothing about its size
@@ -43,6 +43,7 @@ record Plan(
 
     static final int FORMAT = 1;
     static final String UNDO = "undo";
+    static final String REPAIR = "repair";
 
     /**
      * Rows of the source, and users by what becomes of them.
@@ -89,6 +90,11 @@ record Plan(
         Changes minus(Changes part) {
             return new Changes(map - part.map, remap - part.remap, unmap - part.unmap);
         }
+    }
+
+    /** Whether it was made from a source, and not from what a ledger holds. */
+    boolean isOfSource() {
+        return !mode.equals(UNDO) && !mode.equals(REPAIR);
     }
 
     /** What this plan sends. */

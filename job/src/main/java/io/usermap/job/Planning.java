@@ -151,14 +151,16 @@ final class Planning {
      * Saves changes that come from no source, in the columns of a saved plan, as the plan of {@code run}.
      *
      * @param version the version of the state that they start from
+     * @param mode {@link Plan#UNDO} or {@link Plan#REPAIR}
+     * @param shape what the changes are for, in words
      */
-    Plan save(LedgerRun run, Dataset<Row> rows, State.Version version, String shape) {
+    Plan save(LedgerRun run, Dataset<Row> rows, State.Version version, String mode, String shape) {
         rows.write().parquet(run.planAddress());
         Plan.Changes changes = changes(run);
         long sourceRows = lastSourceRows(version);
         Plan plan = plan(
                 run,
-                new Origin(Plan.UNDO, shape, true, ""),
+                new Origin(mode, shape, true, ""),
                 version.version(),
                 new Plan.Counts(
                         // So that neither this plan nor the next one takes the source for shrunk.
@@ -314,7 +316,11 @@ final class Planning {
     }
 
     private static String next(Plan plan) {
-        return plan.mode().equals(Plan.UNDO) ? "Run 'usermap undo' again." : "Run 'usermap plan' again.";
+        return switch (plan.mode()) {
+            case Plan.UNDO -> "Run 'usermap undo' again.";
+            case Plan.REPAIR -> "Run 'usermap verify --repair' again.";
+            default -> "Run 'usermap plan' again.";
+        };
     }
 
     /** Changes of users who are mapped elsewhere than the plan says, or whose target has come to be mapped itself. */

@@ -1,15 +1,17 @@
 package io.usermap.job;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * {@code report.json}: what a command did, for programs. Holds no id and no key.
  *
  * @param schema the layout of this document
- * @param command {@code plan} or {@code apply}
+ * @param command {@code plan}, {@code apply} or {@code verify}
  * @param run the run's id, empty if there was none yet
  * @param outcome how it ended
  * @param exitCode what the process returned
@@ -20,6 +22,7 @@ import java.util.Optional;
  * @param rejectedByReason rows that were not sent or were refused
  * @param leftOutByReason rows from which nothing follows, such as ids of other types and repetitions; no part of the rejected
  * @param guards the guards that the plan did not pass
+ * @param verified what {@code verify} has found; other reports do not have the field
  */
 record Report(
         int schema,
@@ -33,7 +36,56 @@ record Report(
         Allowance allowance,
         Map<String, Long> rejectedByReason,
         Map<String, Long> leftOutByReason,
-        List<String> guards) {
+        List<String> guards,
+        @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Verified verified) {
+
+    /** The report of a command that does not verify. */
+    Report(
+            int schema,
+            String command,
+            String run,
+            String outcome,
+            int exitCode,
+            String startedAt,
+            String finishedAt,
+            Counts counts,
+            Allowance allowance,
+            Map<String, Long> rejectedByReason,
+            Map<String, Long> leftOutByReason,
+            List<String> guards) {
+        this(
+                schema,
+                command,
+                run,
+                outcome,
+                exitCode,
+                startedAt,
+                finishedAt,
+                counts,
+                allowance,
+                rejectedByReason,
+                leftOutByReason,
+                guards,
+                null);
+    }
+
+    /** The same with what was found; without it if nothing was looked up. */
+    Report with(@Nullable Verified found) {
+        return new Report(
+                schema,
+                command,
+                run,
+                outcome,
+                exitCode,
+                startedAt,
+                finishedAt,
+                counts,
+                allowance,
+                rejectedByReason,
+                leftOutByReason,
+                guards,
+                found);
+    }
 
     static final int SCHEMA = 1;
 

@@ -87,7 +87,8 @@ record RunHistory(Ledger ledger) {
         if (sent) {
             return "apply";
         }
-        return plan.filter(made -> made.mode().equals(Plan.UNDO)).isPresent() ? "undo" : "plan";
+        String mode = plan.map(Plan::mode).orElse("");
+        return mode.equals(Plan.UNDO) ? "undo" : mode.equals(Plan.REPAIR) ? "verify" : "plan";
     }
 
     private static Report rebuilt(LedgerRun run, Receipts.Count receipts, boolean interrupted) {

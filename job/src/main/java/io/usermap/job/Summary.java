@@ -20,8 +20,7 @@ final class Summary {
         StringBuilder text = new StringBuilder();
         text.append("plan ").append(plan.run()).append('\n');
         Plan.Counts counts = plan.counts();
-        boolean undo = plan.mode().equals(Plan.UNDO);
-        if (undo) {
+        if (!plan.isOfSource()) {
             text.append("  ").append(plan.shape()).append('\n');
         } else {
             line(text, "source rows", counts.sourceRows(), plan.shape());
@@ -31,7 +30,7 @@ final class Summary {
         line(text, "to remap", counts.remap(), plan.unmapsFirst() && counts.remap() > 0 ? "unmapped first" : "");
         line(text, "to unmap", counts.unmap(), "");
         carriedOver(text, plan);
-        if (!undo) {
+        if (plan.isOfSource()) {
             line(text, "rejected", plan.rejected(), Phrases.reasons(plan.rejectedByReason()));
             leftOut(text, plan);
             suspicious(text, counts);

@@ -276,7 +276,8 @@ class ApplyIT extends CommandCase {
 
         assertThat(usermap.run("lookup", "00018", "00019")).as(usermap.err()).isZero();
         assertThat(usermap.out())
-                .matches("(?s)00018\\R  maps to 00017 \\(amplitude id \\d+\\)\\R00019\\R  has no mappings\\R");
+                .matches(
+                        "(?s)\"00018\"\\R  maps to \"00017\" \\(amplitude id \\d+\\)\\R\"00019\"\\R  has no mappings\\R");
     }
 
     private void showsNeitherKeyNorIds(String... ids) throws IOException {

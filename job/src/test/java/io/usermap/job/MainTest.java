@@ -20,6 +20,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The command line without Spark: all of this ends before a session would start. */
@@ -59,7 +60,9 @@ class MainTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"plan", "apply", "undo", "lookup", "export", "explain", "forget", "runs", "report", "sandbox"})
+            strings = {
+                "plan", "apply", "verify", "undo", "lookup", "export", "explain", "forget", "runs", "report", "sandbox"
+            })
     void helpsWithEveryCommand(String command) {
         assertThat(run("--help")).isZero();
         assertThat(out()).contains("\n  " + command);
@@ -123,6 +126,33 @@ class MainTest {
     void refusesAGuardThatThereIsNot() {
         assertThat(run("apply", "--allow", "everything")).isEqualTo(6);
         assertThat(err()).startsWith("Cannot use guard 'everything': there is none of that name. Did you mean 'max-");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "--adopt --repair | with --adopt and --repair: one takes the service for right, the other the ledger.",
+                "--sample 5 --full | with --sample and --full. Give one of them.",
+                "--sample 5 --adopt | with --sample and --adopt, which looks everything up. Leave --sample out.",
+                "--repair --sample 5 | with --sample and --repair, which looks everything up. Leave --sample out.",
+                "20261122T041702175Z-cea1 --repair | a plan with --repair, which is about the ledger's state. Leave the"
+                        + " plan out."
+            })
+    void refusesToVerifyInTwoWaysAtOnce(String flags, String message) {
+        assertThat(run(("verify " + flags).split(" "))).isEqualTo(6);
+        assertThat(err()).startsWith("Cannot verify " + message);
+    }
+
+    @Test
+    void verifyNeedsBothKeysAndASampleThatIsOne() {
+        assertThat(run("verify", "--sample", "0")).isEqualTo(6);
+        assertThat(err())
+                .contains("Cannot parse configuration key 'verify.sample': '0' is out of range. Use 1 to 10000000.")
+                .contains("there is no API key")
+                .contains("there is no secret key");
+        assertThat(run("verify", "--adopt")).isEqualTo(6);
+        assertThat(err()).contains("Cannot read a source: none is set.");
     }
 
     @Test

@@ -37,6 +37,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ReadmeTest {
     private static final String README = "README.md";
     private static final String OPERATING = "job/docs/operating.md";
+    private static final String VERIFY = "job/docs/verify.md";
     private static final String SHAPES = "job/docs/shapes.md";
     private static final String CONTRIBUTING = ".github/CONTRIBUTING.md";
     private static final String CHANGELOG = "connector/docs/CHANGELOG.md";
@@ -78,7 +79,7 @@ class ReadmeTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {README, OPERATING, CONTRIBUTING})
+    @ValueSource(strings = {README, OPERATING, VERIFY, CONTRIBUTING})
     void everyCommandCanBeGiven(String document) {
         List<String> problems = new ArrayList<>();
         for (String block : ReadmeFiles.blocks(ReadmeFiles.text(document), "bash")) {
@@ -95,7 +96,7 @@ class ReadmeTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {README, OPERATING, SHAPES, CHANGELOG})
+    @ValueSource(strings = {README, OPERATING, VERIFY, SHAPES, CHANGELOG})
     void everyKeyInTheTextIsDeclared(String document) {
         Set<String> known = new TreeSet<>(Set.of("source.options"));
         Keys.DECLARED.forEach(setting -> known.add(setting.key()));
