@@ -263,7 +263,7 @@ class VerifyIT {
                 .as("ten of all have drifted")
                 .isEqualTo(first.stream()
                         .map(id -> Integer.parseInt(id.substring(5, 8)))
-                        .filter(i -> i % 30 == 0 && i < 210 || i % 50 == 1 && i < 150)
+                        .filter(i -> (i % 30 == 0 && i < 210) || (i % 50 == 1 && i < 150))
                         .count());
         SampledShare share = SampledShare.of(drifted, 100, USERS);
         assertThat(found.path("drift_share_low").asDouble()).isEqualTo(share.low(), within(1e-9));
