@@ -14,6 +14,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
@@ -280,7 +281,7 @@ class ReadIT extends SparkCase {
     void theStatementsOfTheGuideRun() throws IOException {
         Path root = Path.of("").toAbsolutePath();
         while (!Files.exists(root.resolve("LICENSE"))) {
-            root = root.getParent();
+            root = Objects.requireNonNull(root.getParent());
         }
         String guide = Files.readString(root.resolve("connector/docs/reading.md"));
         String statements = guide.substring(guide.indexOf("```sql\n") + 7);
