@@ -1,6 +1,7 @@
 package io.usermap.job;
 
 import io.usermap.client.RejectReason;
+import io.usermap.job.Found.Kind;
 import io.usermap.job.Keys.Mode;
 import io.usermap.job.State.Zipped;
 import io.usermap.job.StateFile.Entry;
@@ -21,8 +22,6 @@ import java.util.Set;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.catalyst.InternalRow;
-import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructType;
 import org.apache.spark.unsafe.types.UTF8String;
 import org.jspecify.annotations.Nullable;
 
@@ -35,11 +34,13 @@ import org.jspecify.annotations.Nullable;
  *
  * @param state what to zip with
  * @param mode what happens to users that vanished from the source
- * @param lookUp the source is small, so its users are looked up, and nobody is found to be absent
+ * @param lookUp the keys of a small source, sorted: its users are looked up, and nobody is found to be absent; null for a
+ *     source that is zipped with all of the state
  * @param mostAbsent how many absent users a partition tells the driver of
  * @param facts takes the figures
  */
-record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts facts) implements Serializable {
+record Census(Zipped state, Mode mode, @Nullable List<Long> lookUp, int mostAbsent, PlanFacts facts)
+        implements Serializable {
     @Serial
     private static final long serialVersionUID = 1L;
 
@@ -57,23 +58,17 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
 
     private static final String DUPLICATE = LEFT_OUT + RowReason.DUPLICATE.code();
 
-    /** What a row of {@link #FOUND} is about. */
-    static final class Kind {
-        static final int MEMBER = 0;
-        static final int ABSENT = 1;
-        static final int GONE = 2;
-        static final int REJECT = 3;
-        static final int SUSPICIOUS = 4;
+    /** So many clusters of one user are kept in mind; a user who is named in more is in none anyway. */
+    private static final int MOST_CLAIMS = 1_000;
 
-        private Kind() {}
-    }
+    private static final String CONFLICT = RejectReason.CONFLICT.code();
+    private static final UTF8String VANISHED = UTF8String.fromString("vanished");
+    private static final UTF8String TWIN = UTF8String.fromString("differs_only_by_case_or_blanks");
 
-    static final int CANDIDATE = 1;
-    static final int ASKED = 2;
-    static final int KNOWN = 4;
-    static final int FOLLOWS = 8;
-
-    /** What goes in: {@code key, cluster, id, candidate, asked, rank, reason}, sorted by key. */
+    /**
+     * What goes in, sorted by key: {@code key, cluster, id, more}. The last is null where there is nothing to say, or
+     * {@code candidate, asked, rank, reason}.
+     */
     private record Sighting(
             long key,
             @Nullable UTF8String cluster,
@@ -82,13 +77,17 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
             double rank,
             @Nullable UTF8String reason) {
         static Sighting of(InternalRow row) {
+            if (row.isNullAt(3)) {
+                return new Sighting(row.getLong(0), text(row, 1), text(row, 2), Found.CANDIDATE, Double.NaN, null);
+            }
+            InternalRow more = row.getStruct(3, 4);
             return new Sighting(
                     row.getLong(0),
                     text(row, 1),
                     text(row, 2),
-                    (row.getBoolean(3) ? CANDIDATE : 0) | (row.getBoolean(4) ? ASKED : 0),
-                    row.isNullAt(5) ? Double.NaN : row.getDouble(5),
-                    text(row, 6));
+                    (more.getBoolean(0) ? Found.CANDIDATE : 0) | (more.getBoolean(1) ? Found.ASKED : 0),
+                    more.isNullAt(2) ? Double.NaN : more.getDouble(2),
+                    text(more, 3));
         }
     }
 
@@ -97,37 +96,43 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
         return row.isNullAt(column) ? null : row.getUTF8String(column).clone();
     }
 
-    /** What comes out. */
-    static final StructType FOUND = new StructType()
-            .add("cluster_key", DataTypes.LongType, false)
-            .add("kind", DataTypes.IntegerType, false)
-            .add("cluster", DataTypes.BinaryType)
-            .add("id", DataTypes.BinaryType)
-            .add("present", DataTypes.BinaryType)
-            .add("flags", DataTypes.IntegerType, false)
-            .add("rank", DataTypes.DoubleType, false)
-            .add("reason", DataTypes.StringType);
-
     /** What is found in one partition of the source; on an executor. */
     Iterator<Row> found(int index, int partitions, Iterator<InternalRow> rows) {
         PlanFacts.Partition figures = new PlanFacts.Partition(index);
-        Iterator<Sighting> sightings = new Sightings(index, partitions, rows, figures);
-        if (!lookUp) {
-            return new Partition(figures, new KeyZip<>(sightings, Sighting::key, state.entries(index, partitions)));
-        }
-        List<Sighting> all = new ArrayList<>();
-        sightings.forEachRemaining(all::add);
-        List<Long> keys = all.stream().map(Sighting::key).distinct().toList();
-        return new Partition(
-                figures, new KeyZip<>(all.iterator(), Sighting::key, state.entries(index, partitions, keys)));
+        return new Partition(figures, zip(index, partitions, new Sightings(index, partitions, rows, figures)), null);
     }
 
-    /** The rows of the source, without repetitions of the same good one: a million of them are one user all the same. */
+    /**
+     * The absent users of one partition that stay mapped, with the targets that they have; nothing is counted.
+     *
+     * @param targets those whose followers are wanted
+     */
+    Iterator<Row> absent(int index, int partitions, Iterator<InternalRow> rows, UserSet targets) {
+        PlanFacts.Partition figures = new PlanFacts.Partition(index);
+        return new Partition(figures, zip(index, partitions, new Sightings(index, partitions, rows, figures)), targets);
+    }
+
+    private KeyZip<Sighting> zip(int index, int partitions, Iterator<Sighting> sightings) {
+        return new KeyZip<>(
+                sightings,
+                Sighting::key,
+                lookUp == null
+                        ? state.entries(index, partitions)
+                        : state.entries(
+                                index,
+                                partitions,
+                                lookUp.stream()
+                                        .filter(key -> IdKey.partition(key, partitions) == index)
+                                        .toList()));
+    }
+
+    /** The rows of the source that may take part, without repetitions of the same one. */
     private static final class Sightings implements Iterator<Sighting> {
         private final int index;
         private final int partitions;
         private final Iterator<InternalRow> rows;
         private final PlanFacts.Partition figures;
+        private boolean looked;
         private @Nullable Sighting next;
 
         Sightings(int index, int partitions, Iterator<InternalRow> rows, PlanFacts.Partition figures) {
@@ -139,15 +144,19 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
         }
 
         private @Nullable Sighting another() {
-            if (!rows.hasNext()) {
-                return null;
+            while (rows.hasNext()) {
+                figures.row();
+                Sighting row = Sighting.of(rows.next());
+                if (!looked) {
+                    IdKey.requireIn(index, partitions, row.key());
+                    looked = true;
+                }
+                if (row.reason() == null || !RowReason.isLeftOut(row.reason().toString())) {
+                    return row;
+                }
+                figures.count(LEFT_OUT + row.reason());
             }
-            figures.row();
-            Sighting row = Sighting.of(rows.next());
-            if (next == null) {
-                IdKey.requireIn(index, partitions, row.key());
-            }
-            return row;
+            return null;
         }
 
         @Override
@@ -173,22 +182,30 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
     private final class Partition implements Iterator<Row> {
         private final KeyZip<Sighting> zip;
         private final PlanFacts.Partition figures;
+        private final @Nullable UserSet targets;
         private final Deque<Row> ready = new ArrayDeque<>();
+        private @Nullable Crowd crowd;
         private boolean ended;
 
-        Partition(PlanFacts.Partition figures, KeyZip<Sighting> zip) {
+        /** With {@code targets}, nothing but the absent users that point at one of them. */
+        Partition(PlanFacts.Partition figures, KeyZip<Sighting> zip, @Nullable UserSet targets) {
             this.figures = figures;
             this.zip = zip;
+            this.targets = targets;
         }
 
         @Override
         public boolean hasNext() {
             while (ready.isEmpty() && !ended) {
-                if (zip.advance()) {
+                if (crowd != null) {
+                    crowd.see();
+                } else if (zip.advance()) {
                     see();
                 } else {
                     ended = true;
-                    facts.add(figures);
+                    if (targets == null) {
+                        facts.add(figures);
+                    }
                 }
             }
             return !ready.isEmpty();
@@ -203,72 +220,102 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
         }
 
         private void see() {
-            List<Sighting> rows = zip.rows();
             List<Entry> entries = zip.entries();
-            if (rows.size() == 1 && rows.get(0).reason() == null) {
-                Sighting only = rows.get(0);
-                if (entries.isEmpty()) {
-                    member(only, null);
-                    return;
-                }
-                if (entries.size() == 1 && entries.get(0).user().equals(only.id())) {
-                    member(only, entries.get(0));
-                    return;
-                }
-            }
-            if (rows.isEmpty()) {
+            if (!zip.hasRow()) {
                 entries.forEach(entry -> absent(entry, false));
                 return;
             }
-            seeMany(rows, entries);
-        }
-
-        private void seeMany(List<Sighting> rows, List<Entry> entries) {
-            Set<UTF8String> named = new HashSet<>();
-            Map<UTF8String, List<Sighting>> users = new LinkedHashMap<>();
-            for (Sighting row : rows) {
-                if (row.reason() == null && row.id() != null) {
-                    users.computeIfAbsent(row.id(), id -> new ArrayList<>()).add(row);
-                } else if (RowReason.isLeftOut(String.valueOf(row.reason()))) {
-                    figures.count(LEFT_OUT + row.reason());
-                } else {
-                    reject(row, String.valueOf(row.reason()));
-                    if (row.id() != null) {
-                        // The service takes an id with and without blanks around it for the same.
-                        named.add(UTF8String.fromString(row.id().toString().strip()));
-                    }
+            Sighting first = zip.row();
+            if (!zip.hasRow() && first.reason() == null) {
+                if (entries.isEmpty()) {
+                    member(first, null);
+                    return;
+                }
+                if (entries.size() == 1 && entries.get(0).user().equals(first.id())) {
+                    member(first, entries.get(0));
+                    return;
                 }
             }
-            users.forEach((id, ofUser) -> {
-                named.add(id);
-                seeUser(
-                        ofUser,
-                        entries.stream()
-                                .filter(entry -> entry.user().equals(id))
-                                .findFirst()
-                                .orElse(null));
-            });
-            if (users.size() > 1) {
-                tellSuspicious(users.keySet());
-            }
-            entries.stream()
-                    .filter(entry -> !users.containsKey(entry.user()))
-                    .forEach(entry -> absent(entry, named.contains(entry.user())));
+            crowd = new Crowd();
+            crowd.see(first);
         }
 
-        private void seeUser(List<Sighting> rows, @Nullable Entry entry) {
-            Map<UTF8String, Sighting> byCluster = new LinkedHashMap<>();
-            rows.forEach(row -> byCluster.merge(Objects.requireNonNull(row.cluster()), row, Partition::better));
-            for (int repeated = byCluster.size(); repeated < rows.size(); repeated++) {
-                figures.count(DUPLICATE);
+        /**
+         * A key that has several rows. They are taken one by one, and only users and the clusters of each are kept: what is
+         * rejected goes out at once, however often it occurs.
+         */
+        private final class Crowd {
+            private final Set<UTF8String> rejected = new HashSet<>();
+            private final Map<UTF8String, Claims> users = new LinkedHashMap<>();
+
+            /** Takes the next row; after the last one, tells what has become of the users. */
+            void see() {
+                if (zip.hasRow()) {
+                    see(zip.row());
+                } else {
+                    end();
+                    crowd = null;
+                }
             }
-            if (byCluster.size() == 1) {
-                member(byCluster.values().iterator().next(), entry);
-                return;
+
+            void see(Sighting row) {
+                if (row.reason() == null && row.id() != null) {
+                    users.computeIfAbsent(row.id(), id -> new Claims()).add(row);
+                    return;
+                }
+                reject(row, String.valueOf(row.reason()));
+                if (row.id() != null) {
+                    // The service takes an id with and without blanks around it for the same.
+                    rejected.add(UTF8String.fromString(row.id().toString().strip()));
+                }
             }
-            byCluster.values().forEach(row -> reject(row, RejectReason.CONFLICT.code()));
-            if (entry != null) {
-                absent(entry, true);
+
+            private void end() {
+                List<Entry> entries = zip.entries();
+                users.forEach((id, claims) -> claims.settle(entries.stream()
+                        .filter(entry -> entry.user().equals(id))
+                        .findFirst()
+                        .orElse(null)));
+                if (users.size() > 1) {
+                    tellSuspicious(users.keySet());
+                }
+                entries.stream()
+                        .filter(entry -> !users.containsKey(entry.user()))
+                        .forEach(entry -> absent(entry, rejected.contains(entry.user())));
+            }
+        }
+
+        /** The clusters in which a user is named; if there are several, the user is in none. */
+        private final class Claims {
+            private final Map<UTF8String, Sighting> byCluster = new LinkedHashMap<>();
+            private boolean tooMany;
+
+            void add(Sighting row) {
+                if (tooMany) {
+                    reject(row, CONFLICT);
+                    return;
+                }
+                int before = byCluster.size();
+                byCluster.merge(Objects.requireNonNull(row.cluster()), row, Partition::better);
+                if (byCluster.size() == before) {
+                    figures.count(DUPLICATE);
+                }
+                if (byCluster.size() > MOST_CLAIMS) {
+                    tooMany = true;
+                    byCluster.values().forEach(claim -> reject(claim, CONFLICT));
+                    byCluster.clear();
+                }
+            }
+
+            void settle(@Nullable Entry entry) {
+                if (byCluster.size() == 1) {
+                    member(byCluster.values().iterator().next(), entry);
+                    return;
+                }
+                byCluster.values().forEach(claim -> reject(claim, CONFLICT));
+                if (entry != null) {
+                    absent(entry, true);
+                }
             }
         }
 
@@ -278,34 +325,37 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
         }
 
         private void member(Sighting row, @Nullable Entry entry) {
-            UTF8String cluster = Objects.requireNonNull(row.cluster());
-            ready.add(RowFactory.create(
-                    IdKey.exact(cluster),
-                    Kind.MEMBER,
-                    cluster.getBytes(),
-                    bytes(row.id()),
-                    entry == null ? null : bytes(entry.target()),
-                    row.flags() | (entry == null ? 0 : KNOWN),
-                    row.rank(),
-                    null));
+            if (targets == null) {
+                ready.add(Found.member(
+                        Objects.requireNonNull(row.cluster()),
+                        Objects.requireNonNull(row.id()),
+                        entry == null ? null : entry.target(),
+                        row.flags() | (entry == null ? 0 : Found.KNOWN),
+                        row.rank()));
+            }
         }
 
         private void absent(Entry entry, boolean named) {
-            if (entry.target() == null || lookUp) {
+            UTF8String target = entry.target();
+            if (target == null || lookUp != null) {
                 return;
             }
-            if (mode == Mode.MIRROR && !named) {
-                other(Kind.GONE, entry.key(), null, entry.user(), entry.target(), "vanished");
+            boolean gone = mode == Mode.MIRROR && !named;
+            if (targets != null) {
+                if (!gone && targets.mayHave(target)) {
+                    ready.add(RowFactory.create(entry.user().getBytes(), target.getBytes()));
+                }
+            } else if (gone) {
+                other(Kind.GONE, entry.key(), null, entry.user(), target, VANISHED);
             } else {
                 figures.count(ABSENT);
-                figures.absent(new PlanFacts.Absent(entry.target(), entry.user()), mostAbsent);
-                other(Kind.ABSENT, entry.key(), null, entry.user(), entry.target(), null);
+                figures.absent(new PlanFacts.Absent(target, entry.user()), mostAbsent);
             }
         }
 
         private void reject(Sighting row, String reason) {
             figures.count(REJECTED + reason);
-            other(Kind.REJECT, row.key(), row.cluster(), row.id(), null, reason);
+            other(Kind.REJECT, row.key(), row.cluster(), row.id(), null, UTF8String.fromString(reason));
         }
 
         /** Ids that share the key by chance are not told. */
@@ -318,7 +368,7 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
                     .filter(same -> same.size() > 1)
                     .forEach(same -> same.forEach(id -> {
                         figures.count(SUSPICIOUS);
-                        other(Kind.SUSPICIOUS, zip.key(), null, id, null, "differs_only_by_case_or_blanks");
+                        other(Kind.SUSPICIOUS, zip.key(), null, id, null, TWIN);
                     }));
         }
 
@@ -328,12 +378,10 @@ record Census(Zipped state, Mode mode, boolean lookUp, int mostAbsent, PlanFacts
                 @Nullable UTF8String cluster,
                 @Nullable UTF8String id,
                 @Nullable UTF8String present,
-                @Nullable String reason) {
-            ready.add(RowFactory.create(key, kind, bytes(cluster), bytes(id), bytes(present), 0, Double.NaN, reason));
-        }
-
-        private byte @Nullable [] bytes(@Nullable UTF8String text) {
-            return text == null ? null : text.getBytes();
+                UTF8String reason) {
+            if (targets == null) {
+                ready.add(Found.row(key, kind, cluster, id, present, 0, Double.NaN, reason));
+            }
         }
     }
 }

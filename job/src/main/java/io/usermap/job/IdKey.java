@@ -21,14 +21,36 @@ final class IdKey {
 
     /** The key of an id. */
     static long of(String id) {
-        byte[] bytes = id.getBytes(StandardCharsets.UTF_8);
+        return of(id.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** The key of an id in UTF-8. */
+    static long of(byte[] id) {
         int length = 0;
-        for (byte unit : bytes) {
-            boolean blank = unit == ' ' || (unit >= '\t' && unit <= '\r');
-            if (!blank) {
-                bytes[length++] = unit >= 'A' && unit <= 'Z' ? (byte) (unit + ('a' - 'A')) : unit;
+        while (length < id.length && !isBlank(id[length]) && !isCapital(id[length])) {
+            length++;
+        }
+        if (length == id.length) {
+            return hash(id, length);
+        }
+        byte[] plain = id.clone();
+        for (int at = length; at < id.length; at++) {
+            if (!isBlank(id[at])) {
+                plain[length++] = isCapital(id[at]) ? (byte) (id[at] + ('a' - 'A')) : id[at];
             }
         }
+        return hash(plain, length);
+    }
+
+    private static boolean isBlank(byte unit) {
+        return unit == ' ' || (unit >= '\t' && unit <= '\r');
+    }
+
+    private static boolean isCapital(byte unit) {
+        return unit >= 'A' && unit <= 'Z';
+    }
+
+    private static long hash(byte[] bytes, int length) {
         return XXH64.hashUnsafeBytes(bytes, Platform.BYTE_ARRAY_OFFSET, length, SEED);
     }
 

@@ -5,6 +5,7 @@ import static org.apache.spark.sql.functions.count;
 import static org.apache.spark.sql.functions.count_distinct;
 import static org.apache.spark.sql.functions.lit;
 
+import java.util.function.UnaryOperator;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -25,11 +26,11 @@ record Moves(long merged, long split) {
      * Counts; blocks.
      *
      * @param changes in the columns of a saved plan
-     * @param state {@code user_id, global_user_id} before the plan
+     * @param membersOf gives {@code target, members} for {@code target}: how many users were mapped to each before the plan
      * @param centresAreUsers whether a centre that nobody maps is a user who stays behind, as in clusters, or a name only,
      *     as in pairs
      */
-    static Moves of(Dataset<Row> changes, Dataset<Row> state, boolean centresAreUsers) {
+    static Moves of(Dataset<Row> changes, UnaryOperator<Dataset<Row>> membersOf, boolean centresAreUsers) {
         Column leaves =
                 col("previous_global_user_id").isNotNull().and(col("cluster").isNotNull());
         Dataset<Row> left = changes.filter(leaves)
@@ -46,14 +47,12 @@ record Moves(long merged, long split) {
             Dataset<Row> centres = left.filter(col("centre").isNotNull())
                     .select(col("cluster"), col("centre").as("person"))
                     .distinct();
-            Dataset<Row> members = state.filter(col("global_user_id").isNotNull())
-                    .select(col("global_user_id").as("person"))
-                    .join(
-                            leaving.select("person").unionByName(centres.select("person")),
-                            new String[] {"person"},
-                            "left_semi")
-                    .groupBy("person")
-                    .agg(count(lit(1)).as("members"))
+            Dataset<Row> members = membersOf
+                    .apply(leaving.select("person")
+                            .unionByName(centres.select("person"))
+                            .distinct()
+                            .withColumnRenamed("person", "target"))
+                    .withColumnRenamed("target", "person")
                     .persist();
             try {
                 return new Moves(

@@ -42,7 +42,13 @@ final class PlanFacts extends AccumulatorV2<PlanFacts.Partition, Map<Integer, Pl
         }
 
         void count(String what) {
-            counts.merge(what, 1L, Long::sum);
+            count(what, 1);
+        }
+
+        void count(String what, long many) {
+            if (many > 0) {
+                counts.merge(what, many, Long::sum);
+            }
         }
 
         void row() {

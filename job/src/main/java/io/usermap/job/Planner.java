@@ -4,12 +4,14 @@ import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.monotonically_increasing_id;
+import static org.apache.spark.sql.functions.not;
+import static org.apache.spark.sql.functions.struct;
 import static org.apache.spark.sql.functions.udf;
 import static org.apache.spark.sql.functions.when;
 
 import io.usermap.client.IdRules;
 import io.usermap.client.RejectReason;
-import io.usermap.job.Census.Kind;
+import io.usermap.job.Found.Kind;
 import io.usermap.job.Keys.Mode;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -17,11 +19,13 @@ import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -32,6 +36,7 @@ import org.apache.spark.sql.expressions.UserDefinedFunction;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.unsafe.types.UTF8String;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The changes between what is acknowledged and what the source wants: stars, in which every user points straight at its
@@ -63,6 +68,8 @@ final class Planner implements AutoCloseable {
     }
 
     private static final long BYTES_A_PARTITION = 32L << 20;
+    /** No source of so many bytes has few users. */
+    private static final long LARGE_BYTES = 64L << 20;
     /** Sources that cannot tell their size say something absurd. */
     private static final long UNKNOWN_BYTES = 1L << 50;
 
@@ -105,31 +112,50 @@ final class Planner implements AutoCloseable {
             boolean isPairs = shape instanceof Shape.Pairs;
             boolean isFeed = shape instanceof Shape.Pairs of && of.feed().isPresent();
             Optional<PairRows> pairs = isPairs ? Optional.of(PairRows.of(checked)) : Optional.empty();
-            Dataset<Row> sightings = pairs.map(rows -> sightings(rows, isFeed)).orElseGet(() -> sightings(checked));
-            int partitions = partitions(sightings);
+            // A row names two users at most, and the second one may point at a third.
+            boolean few = isLargeBeside()
+                    && pairs.filter(rows -> 3 * rows.rows() <= limits.small()).isPresent();
+            Dataset<Row> named = pairs.map(rows -> sightings(rows, isFeed, few)).orElseGet(() -> sightings(checked));
+            Dataset<Row> sightings = few ? local(named) : named;
+            int partitions = few ? atOnce() : partitions(sightings);
             JavaRDD<InternalRow> byId = sorted(sightings, "key", partitions);
-            boolean small = isSmall(byId);
-            Census census = new Census(state.zipped(version), mode, small, limits.told() / partitions, seen);
-            JavaRDD<InternalRow> byCluster = sorted(
-                    spark.createDataFrame(
-                            byId.mapPartitionsWithIndex((index, rows) -> census.found(index, partitions, rows), true),
-                            Census.FOUND),
-                    "cluster_key",
+            List<Long> lookUp = isLargeBeside() && bytes(sightings) < LARGE_BYTES
+                    ? keysOfFew(byId).orElse(null)
+                    : null;
+            Census census = new Census(state.zipped(version), mode, lookUp, limits.told() / partitions, seen);
+            JavaRDD<InternalRow> byCluster = byCluster(
+                    byId.mapPartitionsWithIndex((index, rows) -> census.found(index, partitions, rows), true),
                     partitions);
             // The figures are complete once the shuffle is written, which this waits for.
             byCluster.foreachPartition(rows -> {});
             RowReason.requireReadable(seen.rows(), seen.counts(Census.LEFT_OUT));
-            boolean tell = seen.absent().size() == seen.count(Census.ABSENT);
-            HashMap<UTF8String, List<UTF8String>> told = tell ? followers(seen) : new HashMap<>();
-            if (small) {
-                told.putAll(state.followers(version, members(byCluster)));
+            HashMap<UTF8String, List<UTF8String>> told = new HashMap<>();
+            JavaRDD<InternalRow> followers = none(partitions);
+            if (lookUp != null) {
+                told.putAll(lookup().followers(members(byCluster)));
+            } else if (seen.absent().size() == seen.count(Census.ABSENT)) {
+                told.putAll(followers(seen));
+            } else {
+                followers = followers(census, byId, byCluster, partitions);
             }
             Stars stars = new Stars(context().broadcast(told), settled);
-            JavaRDD<InternalRow> followers = tell ? none(partitions) : followers(byCluster, partitions);
             JavaRDD<Row> changes = byCluster.zipPartitions(
                     followers, (found, more) -> stars.changes(TaskContext.getPartitionId(), found, more));
             Dataset<Row> plan = spark.createDataFrame(changes, Stars.PLAN);
             return new Planner(pairs, seen, settled, isPairs ? asPairs(plan) : plan);
+        }
+
+        private StateLookup lookup() {
+            return new StateLookup(spark, state, version);
+        }
+
+        private JavaRDD<InternalRow> byCluster(JavaRDD<Row> found, int partitions) {
+            return sorted(spark.createDataFrame(found, Found.COLUMNS), "cluster_key", partitions);
+        }
+
+        /** Rows that have come to the driver: what is done with them needs no shuffle that is larger than they are. */
+        private Dataset<Row> local(Dataset<Row> rows) {
+            return spark.createDataFrame(rows.collectAsList(), rows.schema());
         }
 
         private PlanFacts registered() {
@@ -152,7 +178,7 @@ final class Planner implements AutoCloseable {
                     col("reason")));
         }
 
-        private Dataset<Row> sightings(PairRows pairs, boolean isFeed) {
+        private Dataset<Row> sightings(PairRows pairs, boolean isFeed, boolean few) {
             Dataset<Row> rejects = pairs.rejects()
                     .select(
                             col("target").as("cluster"),
@@ -161,7 +187,8 @@ final class Planner implements AutoCloseable {
                             lit(false).as("asked"),
                             lit(null).cast("double").as("rank"),
                             col("reason"));
-            Dataset<Row> wishes = isFeed ? withTargetsInForce(pairs.wishes()) : pairs.wishes();
+            Dataset<Row> named = few ? local(pairs.wishes()) : pairs.wishes();
+            Dataset<Row> wishes = isFeed ? withTargetsInForce(named) : named;
             return keyed(pairs.ranked(Pairs.members(wishes))
                     .withColumn("reason", lit(null).cast("string"))
                     .unionByName(rejects));
@@ -173,7 +200,7 @@ final class Planner implements AutoCloseable {
                     .select(col("target").as("user_id"))
                     .distinct()
                     .join(wishes.select("user_id"), new String[] {"user_id"}, "left_anti");
-            return wishes.unionByName(state.rows(version, targets, limits.small())
+            return wishes.unionByName(lookup().rows(targets, limits.small())
                     .filter(col("global_user_id").isNotNull())
                     .select(
                             col("user_id"),
@@ -183,21 +210,29 @@ final class Planner implements AutoCloseable {
 
         private static Dataset<Row> keyed(Dataset<Row> rows) {
             // What names nobody must not come together in one place: it may be half of the source.
-            return rows.select(
-                    when(col("reason").isNull(), State.KEY.apply(col("id")))
-                            .otherwise(coalesce(REJECTED_KEY.apply(col("id")), monotonically_increasing_id()))
-                            .as("key"),
-                    col("cluster"),
-                    col("id"),
-                    coalesce(col("candidate"), lit(false)).as("candidate"),
-                    coalesce(col("asked"), lit(false)).as("asked"),
-                    col("rank"),
-                    col("reason"));
+            return rows.withColumn("candidate", coalesce(col("candidate"), lit(false)))
+                    .withColumn("asked", coalesce(col("asked"), lit(false)))
+                    .select(
+                            when(col("reason").isNull(), State.key(col("id")))
+                                    .otherwise(coalesce(REJECTED_KEY.apply(col("id")), monotonically_increasing_id()))
+                                    .as("key"),
+                            col("cluster"),
+                            col("id"),
+                            when(
+                                            not(col("candidate")
+                                                    .and(not(col("asked")))
+                                                    .and(col("rank").isNull())
+                                                    .and(col("reason").isNull())),
+                                            struct(col("candidate"), col("asked"), col("rank"), col("reason")))
+                                    .as("more"));
+        }
+
+        private static long bytes(Dataset<Row> rows) {
+            return rows.queryExecution().optimizedPlan().stats().sizeInBytes().longValue();
         }
 
         private int partitions(Dataset<Row> rows) {
-            long bytes =
-                    rows.queryExecution().optimizedPlan().stats().sizeInBytes().longValue();
+            long bytes = bytes(rows);
             long wanted = bytes < UNKNOWN_BYTES
                     ? bytes / BYTES_A_PARTITION
                     : Math.max(
@@ -205,6 +240,12 @@ final class Planner implements AutoCloseable {
                             rows.rdd().getNumPartitions());
             long most = Math.min(1_024, Math.max(1, wanted));
             return Math.max(StateSegment.partsFor(version.entries()), Integer.highestOneBit((int) most * 2 - 1));
+        }
+
+        /** As many partitions as run at once: enough for few rows. */
+        private int atOnce() {
+            return Integer.highestOneBit(Math.max(
+                    1, Math.min(spark.sparkContext().defaultParallelism(), StateSegment.partsFor(version.entries()))));
         }
 
         private JavaRDD<InternalRow> sorted(Dataset<Row> rows, String key, int partitions) {
@@ -221,18 +262,28 @@ final class Planner implements AutoCloseable {
             return context().parallelize(List.of(), partitions);
         }
 
-        /** Whether the source has few users beside the state; those of rows that do not count are counted too. */
-        private boolean isSmall(JavaRDD<InternalRow> byId) {
-            if (mode != Mode.UPSERT || version.entries() < limits.large()) {
-                return false;
-            }
+        /** Whether the state is so large that few users are better looked up in it; then nobody is absent. */
+        private boolean isLargeBeside() {
+            return mode == Mode.UPSERT && version.entries() >= limits.large();
+        }
+
+        /** The keys of the source's users, sorted, if these are few; those of rows that do not count are there too. */
+        private Optional<List<Long>> keysOfFew(JavaRDD<InternalRow> byId) {
             int small = limits.small();
             JavaRDD<UTF8String> users = byId.mapPartitions(rows -> firstUsers(rows, small));
             // A look at one of many partitions spares large sources the look at all.
-            if (users.collectPartitions(new int[] {0})[0].size() > 2 * small / byId.getNumPartitions() + 100) {
-                return false;
+            int enough = 2 * small / byId.getNumPartitions() + 100;
+            if (byId.getNumPartitions() > 2 && users.collectPartitions(new int[] {0})[0].size() > enough) {
+                return Optional.empty();
             }
-            return new HashSet<>(users.collect()).size() <= small;
+            Set<UTF8String> few = new HashSet<>(users.collect());
+            return few.size() > small
+                    ? Optional.empty()
+                    : Optional.of(few.stream()
+                            .map(user -> IdKey.of(user.toString()))
+                            .sorted()
+                            .distinct()
+                            .toList());
         }
 
         /** One more than are few, each once, however often the rows name it. */
@@ -247,12 +298,13 @@ final class Planner implements AutoCloseable {
             return users.iterator();
         }
 
+        private static JavaRDD<Found> ofKind(int kind, JavaRDD<InternalRow> rows) {
+            return rows.map(Found::of).filter(found -> found.kind() == kind);
+        }
+
         /** The members of a small source: they may be the targets of others. */
         private static Set<UTF8String> members(JavaRDD<InternalRow> byCluster) {
-            return new HashSet<>(byCluster
-                    .filter(row -> row.getInt(1) == Kind.MEMBER)
-                    .map(row -> UTF8String.fromBytes(row.getBinary(3)))
-                    .collect());
+            return new HashSet<>(ofKind(Kind.MEMBER, byCluster).map(Found::user).collect());
         }
 
         private static HashMap<UTF8String, List<UTF8String>> followers(PlanFacts seen) {
@@ -263,32 +315,38 @@ final class Planner implements AutoCloseable {
             return byTarget;
         }
 
-        /** Absent users with the cluster of their target, as rows of {@link Census#FOUND}. */
-        private JavaRDD<InternalRow> followers(JavaRDD<InternalRow> byCluster, int partitions) {
+        /**
+         * Absent users who are too many to be told, each with the cluster of its target. All of the state may be absent, so
+         * only those are brought along that may point at a member.
+         */
+        private JavaRDD<InternalRow> followers(
+                Census census, JavaRDD<InternalRow> byId, JavaRDD<InternalRow> byCluster, int partitions) {
+            Broadcast<UserSet> targets = context()
+                    .broadcast(ofKind(Kind.MEMBER, byCluster)
+                            .treeAggregate(new UserSet(), (set, member) -> set.with(member.user()), UserSet::or));
             Dataset<Row> absent = spark.createDataFrame(
-                    byCluster
-                            .filter(row -> row.getInt(1) == Kind.ABSENT)
-                            .map(row -> RowFactory.create(row.getBinary(3), row.getBinary(4))),
+                    byId.mapPartitionsWithIndex(
+                            (index, rows) -> census.absent(index, partitions, rows, targets.value()), true),
                     new StructType().add("follower", DataTypes.BinaryType).add("present", DataTypes.BinaryType));
             Dataset<Row> members = spark.createDataFrame(
-                    byCluster
-                            .filter(row -> row.getInt(1) == Kind.MEMBER)
-                            .map(row -> RowFactory.create(row.getLong(0), row.getBinary(2), row.getBinary(3))),
-                    new StructType()
-                            .add("cluster_key", DataTypes.LongType)
-                            .add("cluster", DataTypes.BinaryType)
-                            .add("present", DataTypes.BinaryType));
-            Dataset<Row> found = members.join(absent, new String[] {"present"})
-                    .select(
-                            col("cluster_key"),
-                            lit(Kind.MEMBER).as("kind"),
-                            col("cluster"),
-                            col("follower").as("id"),
-                            col("present"),
-                            lit(Census.KNOWN | Census.FOLLOWS).as("flags"),
-                            lit(Double.NaN).as("rank"),
-                            lit(null).cast("string").as("reason"));
-            return sorted(found, "cluster_key", partitions);
+                    ofKind(Kind.MEMBER, byCluster)
+                            .map(member -> RowFactory.create(
+                                    bytes(member.cluster()), member.user().getBytes())),
+                    new StructType().add("cluster", DataTypes.BinaryType).add("present", DataTypes.BinaryType));
+            JavaRDD<Row> found = members.join(absent, new String[] {"present"})
+                    .select("cluster", "follower", "present")
+                    .toJavaRDD()
+                    .map(row -> Found.member(
+                            UTF8String.fromBytes(row.getAs(0)),
+                            UTF8String.fromBytes(row.getAs(1)),
+                            UTF8String.fromBytes(row.getAs(2)),
+                            Found.KNOWN | Found.FOLLOWS,
+                            Double.NaN));
+            return byCluster(found, partitions);
+        }
+
+        private static byte[] bytes(@Nullable UTF8String text) {
+            return Objects.requireNonNull(text).getBytes();
         }
 
         /** A rejected pair names its target where a cluster has its name. */

@@ -62,7 +62,11 @@ final class Planning {
             Plan.Changes changes = cut ? changes(run) : all;
             Moves moves = changes.remap() + changes.unmap() == 0
                     ? Moves.NONE
-                    : Moves.of(sendable(run), state.rows(version), !(shape instanceof Shape.Pairs));
+                    : Moves.of(
+                            sendable(run),
+                            persons -> new StateLookup(spark, state, version)
+                                    .members(persons, Planner.Limits.USUAL.small()),
+                            !(shape instanceof Shape.Pairs));
             Plan plan = plan(
                     run,
                     new Origin(

@@ -1,7 +1,7 @@
 package io.usermap.job;
 
-import io.usermap.job.Census.Kind;
 import io.usermap.job.Election.Member;
+import io.usermap.job.Found.Kind;
 import java.io.Serial;
 import java.io.Serializable;
 import java.util.ArrayDeque;
@@ -49,108 +49,76 @@ record Stars(Broadcast<HashMap<UTF8String, List<UTF8String>>> followers, PlanFac
             .add("cluster", DataTypes.StringType);
 
     /**
-     * A member with its cluster, on its way here.
-     *
-     * @param clusterKey what the rows are sorted by
-     */
-    record Found(
-            long clusterKey,
-            int kind,
-            @Nullable UTF8String cluster,
-            @Nullable UTF8String id,
-            @Nullable UTF8String present,
-            int flags,
-            double rank,
-            @Nullable UTF8String reason) {
-
-        static Found of(InternalRow row) {
-            return new Found(
-                    row.getLong(0),
-                    row.getInt(1),
-                    bytes(row, 2),
-                    bytes(row, 3),
-                    bytes(row, 4),
-                    row.getInt(5),
-                    row.getDouble(6),
-                    Census.text(row, 7));
-        }
-
-        private static @Nullable UTF8String bytes(InternalRow row, int column) {
-            return row.isNullAt(column) ? null : UTF8String.fromBytes(row.getBinary(column));
-        }
-
-        UTF8String user() {
-            return Objects.requireNonNull(id);
-        }
-
-        Member member() {
-            return new Member(
-                    user(),
-                    (flags & Census.CANDIDATE) != 0,
-                    (flags & Census.ASKED) != 0,
-                    (flags & Census.KNOWN) != 0,
-                    (flags & Census.FOLLOWS) != 0,
-                    rank,
-                    present);
-        }
-    }
-
-    /**
      * The rows of the plan out of one partition; on an executor.
      *
      * @param found sorted by the cluster's key
      * @param more the same, for followers that were brought here by a shuffle
      */
     Iterator<Row> changes(int index, Iterator<InternalRow> found, Iterator<InternalRow> more) {
-        return new Partition(index, new Sorted(found), new Sorted(more));
+        return new Partition(index, new Merged(found, more));
     }
 
-    /** One side, with a look at its next row. */
-    private static final class Sorted {
-        private final Iterator<InternalRow> rows;
-        private @Nullable Found next;
+    /** Both sides in the order of their keys. */
+    private static final class Merged {
+        private final Iterator<InternalRow> found;
+        private final Iterator<InternalRow> more;
+        private @Nullable Found nextFound;
+        private @Nullable Found nextMore;
 
-        Sorted(Iterator<InternalRow> rows) {
-            this.rows = rows;
-            this.next = rows.hasNext() ? Found.of(rows.next()) : null;
+        Merged(Iterator<InternalRow> found, Iterator<InternalRow> more) {
+            this.found = found;
+            this.more = more;
+            this.nextFound = of(found);
+            this.nextMore = of(more);
         }
 
-        void drain(long key, List<Found> into) {
-            while (next != null && next.clusterKey() == key) {
-                into.add(next);
-                next = rows.hasNext() ? Found.of(rows.next()) : null;
+        private static @Nullable Found of(Iterator<InternalRow> rows) {
+            return rows.hasNext() ? Found.of(rows.next()) : null;
+        }
+
+        @Nullable
+        Found next() {
+            Found one = nextFound;
+            Found other = nextMore;
+            if (one == null || (other != null && other.clusterKey() < one.clusterKey())) {
+                nextMore = of(more);
+                return other;
             }
+            nextFound = of(found);
+            return one;
         }
     }
 
     private final class Partition implements Iterator<Row> {
-        private final Sorted found;
-        private final Sorted more;
+        private final Merged rows;
         private final PlanFacts.Partition figures;
+        private final Map<UTF8String, List<UTF8String>> byTarget = followers.value();
         private final Deque<Row> ready = new ArrayDeque<>();
         private final List<Found> group = new ArrayList<>();
         private boolean ended;
 
-        Partition(int index, Sorted found, Sorted more) {
-            this.found = found;
-            this.more = more;
+        Partition(int index, Merged rows) {
+            this.rows = rows;
             this.figures = new PlanFacts.Partition(index);
         }
 
         @Override
         public boolean hasNext() {
             while (ready.isEmpty() && !ended) {
-                Found first = found.next;
-                if (first == null) {
+                Found row = rows.next();
+                if (!group.isEmpty()
+                        && (row == null || row.clusterKey() != group.get(0).clusterKey())) {
+                    settle();
+                    group.clear();
+                }
+                if (row == null) {
                     ended = true;
                     facts.add(figures);
+                } else if (row.kind() == Kind.MEMBER) {
+                    group.add(row);
                 } else {
-                    group.clear();
-                    found.drain(first.clusterKey(), group);
-                    if (more.next != null) {
-                        more.drain(first.clusterKey(), group);
-                    }
-                    settle();
+                    // Of one id there may be millions that were rejected: they never meet.
+                    tell(row);
                 }
             }
             return !ready.isEmpty();
@@ -165,38 +133,60 @@ record Stars(Broadcast<HashMap<UTF8String, List<UTF8String>>> followers, PlanFac
         }
 
         private void settle() {
-            Found first = group.get(0);
-            boolean one = first.kind() == Kind.MEMBER;
+            UTF8String first = Objects.requireNonNull(group.get(0).cluster());
+            boolean one = true;
             for (Found row : group) {
-                one &= row.kind() == Kind.MEMBER && Objects.equals(row.cluster(), first.cluster());
+                one &= first.equals(row.cluster());
             }
             if (one) {
-                settle(Objects.requireNonNull(first.cluster()), group);
+                settle(first, group);
                 return;
             }
             Map<UTF8String, List<Found>> clusters = new LinkedHashMap<>();
-            for (Found row : group) {
-                switch (row.kind()) {
-                    case Kind.MEMBER ->
-                        clusters.computeIfAbsent(Objects.requireNonNull(row.cluster()), name -> new ArrayList<>())
-                                .add(row);
-                    case Kind.GONE -> change("unmap", row.user(), null, row.present(), "vanished", null);
-                    case Kind.REJECT, Kind.SUSPICIOUS -> note(row);
-                    default -> {} // absent users stay where they are
-                }
-            }
+            group.forEach(
+                    row -> clusters.computeIfAbsent(Objects.requireNonNull(row.cluster()), name -> new ArrayList<>())
+                            .add(row));
             clusters.forEach(this::settle);
         }
 
+        /**
+         * Whether everybody else points at one candidate that points nowhere. It is elected then: it costs nothing, and
+         * any other one at least two writes. Most clusters are such stars, so they go no further.
+         */
+        private boolean isStar(List<Found> rows) {
+            Found centre = null;
+            for (Found row : rows) {
+                if (!Double.isNaN(row.rank()) || (row.flags() & Found.ASKED) != 0 || byTarget.containsKey(row.user())) {
+                    return false;
+                }
+                if (row.present() == null) {
+                    if (centre != null || (row.flags() & Found.CANDIDATE) == 0) {
+                        return false;
+                    }
+                    centre = row;
+                }
+            }
+            if (centre == null) {
+                return false;
+            }
+            for (Found row : rows) {
+                if (row.present() != null && !row.present().equals(centre.user())) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
         private void settle(UTF8String cluster, List<Found> rows) {
+            if (isStar(rows)) {
+                figures.cluster(rows.size());
+                figures.count(UNCHANGED, rows.size() - 1);
+                return;
+            }
             List<Member> members = new ArrayList<>(rows.size());
             rows.forEach(row -> members.add(row.member()));
-            if (!followers.value().isEmpty()) {
-                rows.forEach(row -> followers
-                        .value()
-                        .getOrDefault(row.user(), List.of())
-                        .forEach(id -> members.add(new Member(id, false, false, true, true, Double.NaN, row.user()))));
-            }
+            rows.forEach(row -> byTarget.getOrDefault(row.user(), List.of())
+                    .forEach(id -> members.add(new Member(id, false, false, true, true, Double.NaN, row.user()))));
             figures.cluster(members.size());
             UTF8String centre = Election.centre(members);
             members.forEach(member -> settle(cluster, centre, member));
@@ -247,8 +237,17 @@ record Stars(Broadcast<HashMap<UTF8String, List<UTF8String>>> followers, PlanFac
             ready.add(RowFactory.create(op, text(user), text(target), text(previous), reason, text(cluster)));
         }
 
-        private void note(Found row) {
-            String op = row.kind() == Kind.REJECT ? "reject" : "suspicious";
+        /** What is no member: users that are gone, and rows that only tell something. */
+        private void tell(Found row) {
+            switch (row.kind()) {
+                case Kind.GONE -> change("unmap", row.user(), null, row.present(), "vanished", null);
+                case Kind.REJECT -> note("reject", row);
+                case Kind.SUSPICIOUS -> note("suspicious", row);
+                default -> throw new IllegalStateException("a row of kind " + row.kind() + " has no place in a plan");
+            }
+        }
+
+        private void note(String op, Found row) {
             ready.add(RowFactory.create(op, text(row.id()), null, null, text(row.reason()), text(row.cluster())));
         }
 

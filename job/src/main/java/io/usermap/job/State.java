@@ -9,21 +9,17 @@ import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
-import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.Predicate;
-import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -65,9 +61,8 @@ final class State {
             .add("user_id", DataTypes.StringType, false)
             .add("global_user_id", DataTypes.StringType, true);
 
-    /** {@link IdKey#of} for columns; null for null. */
-    static final UserDefinedFunction KEY =
-            udf((UDF1<String, Long>) id -> id == null ? null : IdKey.of(id), DataTypes.LongType);
+    private static final UserDefinedFunction KEY_OF_BYTES =
+            udf((UDF1<byte[], Long>) id -> id == null ? null : IdKey.of(id), DataTypes.LongType);
 
     /**
      * What was published at once.
@@ -94,9 +89,14 @@ final class State {
             return layers.stream().mapToLong(layer -> layer.users().entries()).sum();
         }
 
-        private List<StateSegment> users() {
+        List<StateSegment> users() {
             return layers.stream().map(Layer::users).toList();
         }
+    }
+
+    /** {@link IdKey#of} for a column of text; null for null. */
+    static Column key(Column id) {
+        return KEY_OF_BYTES.apply(id.cast(DataTypes.BinaryType));
     }
 
     private final SparkSession spark;
@@ -130,72 +130,12 @@ final class State {
                 SCHEMA);
     }
 
-    private static int partsFor(List<StateSegment> segments) {
+    static int partsFor(List<StateSegment> segments) {
         return StateSegment.partsFor(
                 segments.stream().mapToLong(StateSegment::entries).sum());
     }
 
-    /**
-     * Of few users those who are followed, with whoever else is mapped to them: the target's id, then the users'.
-     */
-    Map<UTF8String, List<UTF8String>> followers(Version version, Set<UTF8String> targets) {
-        List<StateSegment> byTarget =
-                version.layers().stream().map(Layer::targets).toList();
-        List<Zipped> each =
-                byTarget.stream().map(segment -> zipped(List.of(segment))).toList();
-        // Somebody was mapped to them once; whether that is so now, the user's own entry tells.
-        Set<UTF8String> once = found(each, targets, partsFor(byTarget)).stream()
-                .map(entry -> Objects.requireNonNull(entry.target()))
-                .filter(user -> !targets.contains(user))
-                .collect(Collectors.toSet());
-        return found(List.of(zipped(version)), once, partsFor(version.users())).stream()
-                .filter(entry -> entry.target() != null && targets.contains(entry.target()))
-                .collect(Collectors.groupingBy(
-                        entry -> Objects.requireNonNull(entry.target()),
-                        Collectors.mapping(Entry::user, Collectors.toList())));
-    }
-
-    /**
-     * The rows of {@code version} for {@code users}.
-     *
-     * @param users {@code user_id}, every user once
-     * @param few so many are looked up; for more, the state is read as a whole
-     */
-    Dataset<Row> rows(Version version, Dataset<Row> users, int few) {
-        List<Row> first = users.limit(few + 1).collectAsList();
-        if (first.size() > few) {
-            return rows(version).join(users, new String[] {"user_id"}, "left_semi");
-        }
-        Set<UTF8String> ids = first.stream()
-                .map(row -> UTF8String.fromString(row.getString(0)))
-                .collect(Collectors.toSet());
-        Iterator<Row> found = rows(
-                found(List.of(zipped(version)), ids, partsFor(version.users())).iterator());
-        List<Row> rows = new ArrayList<>();
-        found.forEachRemaining(rows::add);
-        return spark.createDataFrame(rows, SCHEMA);
-    }
-
-    /** The entries of {@code ids}, in each of several places. */
-    private List<Entry> found(List<Zipped> each, Set<UTF8String> ids, int partitions) {
-        Broadcast<HashSet<UTF8String>> wanted = context().broadcast(new HashSet<>(ids));
-        return partitions(partitions)
-                .flatMap(index -> {
-                    List<Long> keys = wanted.value().stream()
-                            .map(id -> IdKey.of(id.toString()))
-                            .filter(key -> IdKey.partition(key, partitions) == index)
-                            .sorted()
-                            .distinct()
-                            .toList();
-                    return each.stream()
-                            .flatMap(zipped -> stream(zipped.entries(index, partitions, keys)))
-                            .filter(entry -> wanted.value().contains(entry.user()))
-                            .iterator();
-                })
-                .collect();
-    }
-
-    private static Iterator<Row> rows(Iterator<Entry> entries) {
+    static Iterator<Row> rows(Iterator<Entry> entries) {
         return stream(entries)
                 .map(entry -> RowFactory.create(
                         entry.user().toString(),
@@ -203,16 +143,16 @@ final class State {
                 .iterator();
     }
 
-    private static Stream<Entry> stream(Iterator<Entry> entries) {
+    static Stream<Entry> stream(Iterator<Entry> entries) {
         Iterable<Entry> iterable = () -> entries;
         return StreamSupport.stream(iterable.spliterator(), false);
     }
 
-    private JavaRDD<Integer> partitions(int partitions) {
+    JavaRDD<Integer> partitions(int partitions) {
         return context().parallelize(IntStream.range(0, partitions).boxed().toList(), partitions);
     }
 
-    private JavaSparkContext context() {
+    JavaSparkContext context() {
         return JavaSparkContext.fromSparkContext(spark.sparkContext());
     }
 
@@ -221,7 +161,7 @@ final class State {
         return zipped(version.users());
     }
 
-    private Zipped zipped(List<StateSegment> segments) {
+    Zipped zipped(List<StateSegment> segments) {
         return new Zipped(
                 List.copyOf(segments),
                 folder.path().toString(),
@@ -266,7 +206,7 @@ final class State {
         Dataset<Row> keyed = changes.select(
                         col("user_id"),
                         col("global_user_id"),
-                        KEY.apply(col("user_id")).as("key"))
+                        key(col("user_id")).as("key"))
                 .persist();
         try {
             int parts = StateSegment.partsFor(keyed.count());
@@ -326,7 +266,7 @@ final class State {
                 .select(
                         col("global_user_id"),
                         col("user_id"),
-                        KEY.apply(col("global_user_id")).as("key"));
+                        key(col("global_user_id")).as("key"));
         return StateWriter.write(
                         mapped.repartition(users.parts(), col("key"))
                                 .sortWithinPartitions("key")

@@ -12,7 +12,6 @@ import java.util.NoSuchElementException;
 import java.util.Objects;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
-import org.apache.parquet.column.Dictionary;
 import org.apache.parquet.filter2.compat.FilterCompat;
 import org.apache.parquet.filter2.predicate.FilterApi;
 import org.apache.parquet.filter2.predicate.FilterPredicate;
@@ -37,13 +36,13 @@ import org.jspecify.annotations.Nullable;
  * One Parquet file of the state, sorted by {@link IdKey}; anything that reads Parquet can read it.
  *
  * <p>Runs on executors; written once and never changed. Written under its final name: a file counts when a manifest names
- * it. Pages are small, so that a look-up of few keys reads few of them.
+ * it. Pages are small, so that a look-up of few keys reads little; there is no dictionary, which it would have to read first.
  */
 final class StateFile {
     private static final MessageType SCHEMA =
             MessageTypeParser.parseMessageType("message state { required int64 key; required binary user_id (STRING);"
                     + " optional binary global_user_id (STRING); }");
-    private static final int ROWS_A_PAGE = 2_000;
+    private static final int ROWS_A_PAGE = 200;
 
     /**
      * What is acknowledged of one user.
@@ -149,8 +148,7 @@ final class StateFile {
                 .withConf(hadoop)
                 .withCompressionCodec(CompressionCodecName.SNAPPY)
                 .withPageRowCountLimit(ROWS_A_PAGE)
-                .withDictionaryEncoding("user_id", false)
-                .withDictionaryEncoding("key", false)
+                .withDictionaryEncoding(false)
                 .build()) {
             while (entries.hasNext()) {
                 file.write(entries.next());
@@ -277,25 +275,6 @@ final class StateFile {
 
     private static final class Text extends PrimitiveConverter {
         private @Nullable UTF8String value;
-        private UTF8String[] dictionary = {};
-
-        @Override
-        public boolean hasDictionarySupport() {
-            return true;
-        }
-
-        @Override
-        public void setDictionary(Dictionary words) {
-            dictionary = new UTF8String[words.getMaxId() + 1];
-            for (int id = 0; id < dictionary.length; id++) {
-                dictionary[id] = UTF8String.fromBytes(words.decodeToBinary(id).getBytes());
-            }
-        }
-
-        @Override
-        public void addValueFromDictionary(int id) {
-            value = dictionary[id];
-        }
 
         @Override
         public void addBinary(Binary bytes) {

@@ -34,9 +34,9 @@ record StateSegment(String folder, int parts, Map<String, Integer> files, long e
     @Serial
     private static final long serialVersionUID = 1L;
 
-    /** How many files {@code entries} are spread over: a power of two, for about 200,000 in each. */
+    /** How many files {@code entries} are spread over: a power of two, for about 100,000 in each. */
     static int partsFor(long entries) {
-        long wanted = Math.min(1_024, entries / 200_000);
+        long wanted = Math.min(1_024, entries / 100_000);
         return wanted <= 1 ? 1 : Integer.highestOneBit((int) wanted * 2 - 1);
     }
 

@@ -204,8 +204,8 @@ final class StateWriter {
             @Nullable
             Change search() {
                 while (ready.isEmpty() && zip.advance()) {
-                    for (Entry change : zip.rows()) {
-                        change(change, zip.entries()).ifPresent(ready::add);
+                    while (zip.hasRow()) {
+                        change(zip.row(), zip.entries()).ifPresent(ready::add);
                     }
                 }
                 return ready.isEmpty() ? null : ready.remove(0);

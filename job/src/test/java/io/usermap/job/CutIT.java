@@ -238,18 +238,29 @@ class CutIT {
         source.putAll(Map.of("u", "2", "g", "3", "p", "4", "q", "4", "r", "5", "s", "5", "t", "5"));
         Dataset<Row> changes = LOCAL.spark().createDataFrame(changes(source, before, Mode.UPSERT), PLAN);
 
-        assertThat(Moves.of(changes, state(before), true)).isEqualTo(new Moves(1, 1));
-        assertThat(Moves.of(
+        assertThat(moves(changes, before, true)).isEqualTo(new Moves(1, 1));
+        assertThat(moves(
                         LOCAL.spark()
                                 .createDataFrame(
                                         List.of(
                                                 RowFactory.create("remap", "a", "new", "old", "moved", "new"),
                                                 RowFactory.create("remap", "b", "new", "old", "moved", "new")),
                                         PLAN),
-                        state(Map.of("a", "old", "b", "old")),
+                        Map.of("a", "old", "b", "old"),
                         false))
                 .as("another name for the same person is no split")
                 .isEqualTo(Moves.NONE);
+    }
+
+    /** Both ways to learn how many users a person has tell the same. */
+    private static Moves moves(Dataset<Row> changes, Map<String, String> before, boolean centresAreUsers) {
+        State state = new StateOnDisk(LOCAL.spark(), folder).with(state(before)).state();
+        StateLookup lookup = new StateLookup(LOCAL.spark(), state, state.current());
+        Moves lookedUp = Moves.of(changes, persons -> lookup.members(persons, 1_000), centresAreUsers);
+
+        assertThat(Moves.of(changes, persons -> lookup.members(persons, 0), centresAreUsers))
+                .isEqualTo(lookedUp);
+        return lookedUp;
     }
 
     @Test
