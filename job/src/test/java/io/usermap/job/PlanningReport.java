@@ -2,12 +2,14 @@ package io.usermap.job;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.usermap.client.IdRules;
-import io.usermap.job.Keys.Mode;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -15,8 +17,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
+import org.apache.hadoop.fs.FileSystem;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -28,9 +33,6 @@ import org.junit.jupiter.api.io.TempDir;
  * {@code job/docs/reports/planning.md}. Takes a quarter of an hour, so it runs by its name only; the report tells how.
  */
 class PlanningReport {
-    private static final Shape CLUSTERS = new Shape.Clusters("cluster", "id");
-    private static final Shape PAIRS = new Shape.Pairs("user_id", "global_user_id", Optional.empty());
-    private static final IdRules RULES = new IdRules(5);
     private static final int ROUNDS = 3;
     private static final int DELTA = 1_000;
 
@@ -67,6 +69,8 @@ class PlanningReport {
                 .config("spark.ui.enabled", "false")
                 .config("spark.sql.shuffle.partitions", "64")
                 .config("spark.local.dir", folder.resolve("local").toString())
+                .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
+                .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
                 .getOrCreate();
     }
 
@@ -83,39 +87,73 @@ class PlanningReport {
                                 : cluster + " AS cluster");
     }
 
-    private void plan(
-            SparkSession spark, StateOnDisk ledger, String source, Shape shape, String to, StringBuilder told) {
-        try (Planner planner = ledger.planner(spark.read().parquet(source), shape, RULES, Mode.UPSERT)) {
-            planner.plan().write().parquet(to);
-            told.append(String.format(
-                    Locale.ROOT,
-                    "%,d rows: map %,d, remap %,d, unmap %,d, unchanged %,d",
-                    planner.rows(),
-                    planner.users("map"),
-                    planner.users("remap"),
-                    planner.users("unmap"),
-                    planner.users("unchanged")));
+    /** A ledger with what was planned and acknowledged so far. */
+    private record Runs(SparkSession spark, Path data, Ledger ledger) {
+        static Runs in(SparkSession spark, Path data) {
+            return new Runs(
+                    spark,
+                    data,
+                    Ledger.open(
+                            spark.sparkContext().hadoopConfiguration(),
+                            data.resolve("ledger").toString(),
+                            "report"));
+        }
+
+        State.Version version() {
+            return ledger.state(spark).current();
+        }
+
+        /** All that {@code usermap plan} does between its configuration and the guards. */
+        LedgerRun planned(Map<String, String> settings) {
+            LedgerRun run = ledger.begin(Instant.now());
+            PrintStream nowhere = new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8);
+            Configuration configuration = Configuration.of(settings, Set.of(Configuration.Need.SOURCE), Map.of());
+            new Planning(spark, configuration, ledger, new Console(nowhere, nowhere, true, false, false)).make(run);
+            return run;
+        }
+
+        /** What {@code apply} does once the service has acknowledged all of it. */
+        void taken(LedgerRun run) {
+            ledger.state(spark)
+                    .take(
+                            spark.read()
+                                    .parquet(run.planAddress())
+                                    .filter(Planning.sent())
+                                    .select("user_id", "global_user_id"),
+                            run.plan().counts().sourceRows(),
+                            run.id());
         }
     }
 
-    private void take(SparkSession spark, StateOnDisk ledger, String plan) {
-        ledger.with(spark.read().parquet(plan).select("user_id", "global_user_id"));
+    private static Map<String, String> clusters(String path) {
+        return Map.of("source.path", path, "source.id-column", "id", "source.cluster-column", "cluster");
+    }
+
+    private static String figures(Plan.Counts counts) {
+        return String.format(
+                Locale.ROOT,
+                "%,d rows: map %,d, remap %,d, unmap %,d, unchanged %,d; %,d merges, %,d splits",
+                counts.sourceRows(),
+                counts.map(),
+                counts.remap(),
+                counts.unmap(),
+                counts.unchanged(),
+                counts.merged(),
+                counts.split());
     }
 
     /** One size: the first load, then the same plan several times, each beside the join. */
-    private StateOnDisk size(SparkSession spark, long acknowledged) {
+    private Runs size(SparkSession spark, long acknowledged, boolean warm) {
         String data = folder.resolve("of-" + acknowledged).toString();
         clusters(spark, acknowledged, false).write().parquet(data + "/first");
         clusters(spark, acknowledged, true).write().parquet(data + "/second");
-        StateOnDisk ledger = new StateOnDisk(spark, Path.of(data));
-        plan(spark, ledger, data + "/first", CLUSTERS, data + "/plan", new StringBuilder());
-        take(spark, ledger, data + "/plan");
-        ledger.state().rows(ledger.state().current()).write().parquet(data + "/state");
+        Runs runs = Runs.in(spark, Path.of(data));
+        runs.taken(runs.planned(clusters(data + "/first")));
+        State.Version version = runs.version();
+        runs.ledger().state(spark).rows(version).write().parquet(data + "/state");
         List<double[]> rounds = new ArrayList<>();
         String told = "";
-        for (int round = 0; round <= ROUNDS; round++) {
-            String to = data + "/plan-" + round;
-            StringBuilder figures = new StringBuilder();
+        for (int round = warm ? 1 : 0; round <= ROUNDS; round++) {
             double join = seconds(() -> spark.read()
                     .parquet(data + "/second")
                     .withColumnRenamed("id", "user_id")
@@ -124,8 +162,10 @@ class PlanningReport {
                     .format("noop")
                     .mode("overwrite")
                     .save());
-            double ours = seconds(() -> plan(spark, ledger, data + "/second", CLUSTERS, to, figures));
-            told = figures.toString();
+            long start = System.nanoTime();
+            LedgerRun run = runs.planned(clusters(data + "/second"));
+            double ours = (System.nanoTime() - start) / 1e9;
+            told = figures(run.plan().counts());
             System.out.printf("round %d: join %.1f, plan %.1f%n", round, join, ours);
             if (round > 0) { // the first one warms both up
                 rounds.add(new double[] {join, ours});
@@ -135,36 +175,66 @@ class PlanningReport {
         double[] median = rounds.get(rounds.size() / 2);
         line(
                 "| %,d | %.1f s | %.1f s | %.2f (%.2f to %.2f) | %s |",
-                ledger.state().current().acknowledged(),
+                version.acknowledged(),
                 median[0],
                 median[1],
                 median[1] / median[0],
                 rounds.get(0)[1] / rounds.get(0)[0],
                 rounds.get(rounds.size() - 1)[1] / rounds.get(rounds.size() - 1)[0],
                 told);
-        return ledger;
+        return runs;
     }
 
-    /** A thousand changes against a large state. */
-    private void delta(SparkSession spark, StateOnDisk ledger, long acknowledged) {
-        Path data = folder.resolve("of-" + acknowledged);
-        String source = data.resolve("delta").toString();
+    /** A thousand changes against a large state, through the change feed of a Delta table. */
+    private void delta(Runs runs) {
+        String table = runs.data().resolve("pairs").toString();
+        SparkSession spark = runs.spark();
+        spark.sql("CREATE TABLE delta.`" + table + "` (user_id STRING, global_user_id STRING) USING delta"
+                + " TBLPROPERTIES (delta.enableChangeDataFeed = true)");
         spark.range(DELTA)
                 .selectExpr(
                         "md5(cast(id * 601 AS string)) AS user_id",
                         "md5(cast(id * 601 + 6001 AS string)) AS global_user_id")
                 .write()
-                .parquet(source);
-        StringBuilder told = new StringBuilder();
-        double planned = seconds(() -> plan(spark, ledger, source, PAIRS, data + "/plan-delta", told));
-        long before = bytes(data);
-        double taken = seconds(() -> take(spark, ledger, data + "/plan-delta"));
-        long written = bytes(data) - before;
+                .format("delta")
+                .mode("append")
+                .save(table);
+        spark.sql("UPDATE delta.`" + table + "` SET global_user_id = concat('person-', global_user_id)");
+        Map<String, String> feed = Map.of("source.format", "delta", "source.path", table, "source.start-version", "2");
+        long acknowledged = runs.version().acknowledged();
+        List<double[]> rounds = new ArrayList<>();
+        LedgerRun last = null;
+        for (int round = 0; round < ROUNDS; round++) {
+            long readBefore = bytesRead();
+            long start = System.nanoTime();
+            last = runs.planned(feed);
+            rounds.add(new double[] {(System.nanoTime() - start) / 1e9, bytesRead() - readBefore});
+            System.out.printf("delta %.1f s, %.0f bytes read%n", rounds.get(round)[0], rounds.get(round)[1]);
+        }
+        LedgerRun run = Objects.requireNonNull(last);
+        rounds.sort(Comparator.comparingDouble(round -> round[0]));
+        double[] median = rounds.get(rounds.size() / 2);
+        Path state = runs.data().resolve("ledger/state");
+        long before = bytes(state);
+        double taken = seconds(() -> runs.taken(run));
+        long written = bytes(state) - before;
         line("");
         line(
-                "%,d pairs against %,d acknowledged: planned in %.1f s (%s), taken into the state in %.1f s; %,d bytes written, %,d a pair.",
-                DELTA, ledger.state().current().acknowledged(), planned, told, taken, written, written / DELTA);
+                "%,d pairs from the change feed of a Delta table against %,d acknowledged (%s):",
+                DELTA, acknowledged, figures(run.plan().counts()));
+        line(
+                "planned in %.1f s, %,.0f bytes read of a state of %,d; taken into the state in %.1f s, %,d bytes written,",
+                median[0], median[1], before, taken, written);
+        line("%,d a pair.", written / DELTA);
         assertThat(written).as("in proportion to the changes").isLessThan(DELTA * 1_000L);
+        assertThat(median[1]).as("a part of the state").isLessThan(before / 2.0);
+    }
+
+    /** What this process has read from files so far, shuffles aside. */
+    private static long bytesRead() {
+        return Optional.ofNullable(FileSystem.getGlobalStorageStatistics().get("file"))
+                .map(file -> file.getLong("bytesRead"))
+                .orElse(0L);
     }
 
     private static Map<String, String> naive(Path csv) throws IOException {
@@ -218,21 +288,26 @@ class PlanningReport {
         line("```");
         line("");
         line(
-                "`local[2]`, a heap of 4 GB, one process. The source has clusters of six users; between two runs 1 %% of the users");
+                "`local[2]` on %d cores, a heap of %d MB, Java %d, one process. The source has clusters of six users; between two",
+                Runtime.getRuntime().availableProcessors(),
+                Runtime.getRuntime().maxMemory() >> 20,
+                Runtime.version().feature());
         line(
-                "moved, vanished or are new. *Join* is Spark's full outer join of the source and a plain copy of the state; *plan* reads");
+                "runs 1 %% of the users moved, vanished or are new. *Join* is Spark's full outer join of the source and a plain copy of");
         line(
-                "the same source, checks each id, compares with the state, elects, and writes the changes. Median of %d rounds, and the",
+                "the state; *plan* is all that `usermap plan` does: it reads the same source, checks each id, compares with the state,");
+        line(
+                "elects, writes the changes, hashes them, and counts merges and splits. Median of %d rounds, and the span of their",
                 ROUNDS);
-        line("span of their ratios; times are this machine's, the ratio is what counts.");
+        line("ratios; times are this machine's, the ratio is what counts.");
         line("");
         line("| acknowledged | join | plan | plan / join | what was planned |");
         line("|---|---|---|---|---|");
         try (SparkSession spark = session()) {
             for (long size : sizes) {
-                StateOnDisk ledger = size(spark, size);
+                Runs runs = size(spark, size, size != sizes[0]);
                 if (size == sizes[sizes.length - 1]) {
-                    delta(spark, ledger, size);
+                    delta(runs);
                 }
             }
         }
