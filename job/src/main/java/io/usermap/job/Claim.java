@@ -2,13 +2,14 @@ package io.usermap.job;
 
 import java.io.UncheckedIOException;
 import java.time.Duration;
-import java.time.Instant;
+import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -17,13 +18,20 @@ import org.slf4j.LoggerFactory;
  * The right to send from a ledger, held by one run at a time.
  *
  * <p>Written first, then looked around: of two that begin together at least one sees the other. A claim is alive while its
- * text changes; that is watched for one term, so no two clocks are compared. Of claims that meet alive, each withdraws.
- * Only create, read, list and delete are asked of the filesystem. From
- * the moment it is taken to {@link #close} a thread of its own keeps it alive, whatever the holder does. Thread-safe.
+ * text changes; that is watched for one term, so no two clocks are compared. Who meets a holder that is alive withdraws; of
+ * two that are still candidates the later name does. Only create, read, list and delete are asked of the filesystem.
+ *
+ * <p>From the moment it is taken to {@link #close} a thread of its own keeps it alive, whatever the holder does. Each renewal
+ * is a lease: it holds for one term from the moment at which its writing began, on the monotonic clock, because nobody can
+ * have watched for a term before that. A holder that was paused for longer looks around again before it renews, and has lost
+ * the claim if anybody else is there. Thread-safe.
  */
 final class Claim implements AutoCloseable {
     private static final String ENDING = ".claim";
+    private static final String CANDIDATE = "candidate";
+    private static final String HOLDS = "holds";
     private static final int LOOKS_PER_TERM = 20;
+    private static final int MOST_TERMS = 4;
     private static final int BEATS_PER_TERM = 6;
     private static final Logger LOG = LoggerFactory.getLogger(Claim.class);
 
@@ -34,17 +42,24 @@ final class Claim implements AutoCloseable {
 
     private final LedgerFolder claims;
     private final String name;
+    private final Duration term;
+    private final LongSupplier nanos;
     private boolean lost;
-    private final AtomicLong beats = new AtomicLong();
+    private String standing = CANDIDATE;
+    private long beats;
+    private volatile long leaseUntil;
     private final ScheduledExecutorService heart = Executors.newSingleThreadScheduledExecutor(task -> {
         Thread thread = new Thread(task, "usermap-claim");
         thread.setDaemon(true);
         return thread;
     });
 
-    private Claim(LedgerFolder claims, String run) {
+    private Claim(LedgerFolder claims, String run, Duration term, LongSupplier nanos) {
         this.claims = claims;
         this.name = run + ENDING;
+        this.term = term;
+        this.nanos = nanos;
+        this.leaseUntil = nanos.getAsLong();
     }
 
     /**
@@ -55,18 +70,41 @@ final class Claim implements AutoCloseable {
      * @throws StoppedException if another run is alive
      */
     static Claim take(LedgerFolder claims, String run, Duration term, Pause pause, Consumer<String> tell) {
-        Claim claim = new Claim(claims, run);
+        return take(claims, run, term, pause, tell, System::nanoTime);
+    }
+
+    /** As {@link #take(LedgerFolder, String, Duration, Pause, Consumer)}, by another monotonic clock. */
+    static Claim take(
+            LedgerFolder claims, String run, Duration term, Pause pause, Consumer<String> tell, LongSupplier nanos) {
+        Claim claim = new Claim(claims, run, term, nanos);
         claim.beat();
         Map<String, String> others = claim.others();
         if (!others.isEmpty()) {
             String other = others.keySet().iterator().next().replace(ENDING, "");
-            tell.accept("run " + other + " holds this ledger; waiting up to " + Phrases.duration(term)
+            tell.accept("run " + other + " holds this ledger; waiting up to " + Phrases.duration(claim.longest(others))
                     + " for a sign of life before taking over");
-            claim.watch(others, term, pause, other);
-            others.keySet().forEach(claims::delete);
+            others = claim.watch(others, pause);
         }
+        claim.hold(others);
         claim.beatEvery(term.dividedBy(BEATS_PER_TERM));
         return claim;
+    }
+
+    /** Whoever has waited long enough, or met nobody, says that it holds; the dead go. */
+    private synchronized void hold(Map<String, String> dead) {
+        boolean late = leaseIsOver() || !claims.has(name);
+        standing = HOLDS;
+        beat();
+        Map<String, String> others = others();
+        others.keySet().removeAll(dead.keySet());
+        Optional<String> holder = others.entrySet().stream()
+                .filter(other -> late || !other.getValue().startsWith(CANDIDATE + " "))
+                .map(Map.Entry::getKey)
+                .findFirst();
+        if (holder.isPresent()) {
+            throw isAlive(holder.get());
+        }
+        dead.keySet().forEach(claims::delete);
     }
 
     private void beatEvery(Duration interval) {
@@ -75,39 +113,93 @@ final class Claim implements AutoCloseable {
                 this::beatOrTryAgain, interval.toMillis(), interval.toMillis(), TimeUnit.MILLISECONDS);
     }
 
-    private synchronized void beatOrTryAgain() {
+    private void beatOrTryAgain() {
         try {
-            // Whoever took over has removed it; writing it again would make two holders.
-            lost = lost || !claims.has(name);
-            if (!lost) {
-                beat();
-            }
+            renew();
         } catch (UncheckedIOException e) {
             LOG.warn("The claim on the ledger could not be renewed; trying again.", e);
         }
     }
 
-    private void watch(Map<String, String> others, Duration term, Pause pause, String other) {
+    /** Renews the lease unless somebody took over. */
+    synchronized void renew() {
+        // Whoever took over has removed it; writing it again would make two holders.
+        lost = lost || !claims.has(name);
+        if (lost) {
+            return;
+        }
+        boolean late = leaseIsOver();
+        long began = nanos.getAsLong();
+        claims.write(name, text());
+        if (late || nanos.getAsLong() - began >= term.toNanos()) {
+            // Somebody may have watched for a whole term meanwhile, and be about to remove what was written just now.
+            lost = !others().isEmpty();
+            if (lost) {
+                claims.delete(name);
+                return;
+            }
+        }
+        leaseUntil = began + term.toNanos();
+    }
+
+    /**
+     * Waits until the other claims are gone, or have not moved for a term.
+     *
+     * @return those that are dead
+     */
+    private Map<String, String> watch(Map<String, String> first, Pause pause) {
+        Map<String, String> known = new HashMap<>(first);
+        Map<String, Integer> still = new HashMap<>();
         try {
-            for (int look = 0; look < LOOKS_PER_TERM; look++) {
-                pause.pause(term.dividedBy(LOOKS_PER_TERM));
+            for (int look = 0; look < MOST_TERMS * LOOKS_PER_TERM; look++) {
+                pause.pause(longest(known).dividedBy(LOOKS_PER_TERM));
                 beat();
                 Map<String, String> now = others();
-                if (now.isEmpty()) {
-                    return;
+                for (Map.Entry<String, String> other : now.entrySet()) {
+                    boolean moved = !other.getValue().equals(known.get(other.getKey()));
+                    still.put(other.getKey(), moved ? 0 : still.getOrDefault(other.getKey(), 0) + 1);
+                    if (moved && goesBefore(other.getKey(), other.getValue())) {
+                        throw isAlive(other.getKey());
+                    }
                 }
-                if (now.entrySet().stream().anyMatch(entry -> !entry.getValue().equals(others.get(entry.getKey())))) {
-                    close();
-                    throw StoppedException.failed("Cannot use the ledger: run " + other
-                            + " is at work in it right now. Wait for its end, then run the command again.");
+                known = now;
+                if (now.keySet().stream().allMatch(other -> still.getOrDefault(other, 0) >= LOOKS_PER_TERM)) {
+                    return now;
                 }
             }
+            throw isAlive(known.keySet().iterator().next());
         } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
             close();
-            throw StoppedException.failed(
-                    "Cannot use the ledger: the wait for run " + other + " was interrupted. Run the command again.", e);
+            throw StoppedException.interrupted("Cannot use the ledger: the wait for another run was interrupted. Run the"
+                    + " command again.");
         }
+    }
+
+    /** Whether another one that is alive has the better right: it holds already, or both are candidates. */
+    private boolean goesBefore(String other, String text) {
+        return !text.startsWith(CANDIDATE + " ") || other.compareTo(name) < 0;
+    }
+
+    private StoppedException isAlive(String other) {
+        close();
+        return StoppedException.failed("Cannot use the ledger: run " + other.replace(ENDING, "")
+                + " is at work in it right now. Wait for its end, then run the command again.");
+    }
+
+    /** The longest of the terms of all who claim: theirs stand in their texts. */
+    private Duration longest(Map<String, String> others) {
+        return others.values().stream()
+                .flatMap(text -> termOf(text).stream())
+                .filter(theirs -> theirs.compareTo(term) > 0)
+                .max(Duration::compareTo)
+                .orElse(term);
+    }
+
+    private static Optional<Duration> termOf(String text) {
+        String[] words = text.split(" ", -1);
+        return words.length == 3 && words[2].matches("[0-9]{1,9}")
+                ? Optional.of(Duration.ofMillis(Long.parseLong(words[2])))
+                : Optional.empty();
     }
 
     private Map<String, String> others() {
@@ -118,22 +210,46 @@ final class Claim implements AutoCloseable {
     }
 
     /** Shows that the holder is alive. */
-    void beat() {
-        claims.write(name, Instant.now() + " " + beats.incrementAndGet());
+    synchronized void beat() {
+        long began = nanos.getAsLong();
+        claims.write(name, text());
+        leaseUntil = began + term.toNanos();
+    }
+
+    /** For example {@code holds 17 30000}: what it is, the number of the beat, the term in milliseconds. */
+    private String text() {
+        return standing + " " + ++beats + " " + term.toMillis();
+    }
+
+    /** Until when nobody else can have taken over, as {@link System#nanoTime()} tells it. */
+    long leaseUntil() {
+        return leaseUntil;
+    }
+
+    private boolean leaseIsOver() {
+        return nanos.getAsLong() - leaseUntil >= 0;
     }
 
     /**
-     * Makes sure, before anything is sent, that nobody took over while this process was paused.
+     * Makes sure, before anything is sent or published, that nobody took over while this process was paused.
      *
      * @throws StoppedException if somebody did
      */
     synchronized void requireHeld() {
+        if (leaseIsOver()) {
+            renew();
+        }
         lost = lost || !claims.has(name);
         if (lost) {
             throw StoppedException.failed(
                     "Cannot use the ledger: another run took it over, because this one showed no sign of"
                             + " life for a term. Run the command again once that run has ended.");
         }
+    }
+
+    /** Whether nobody is known to have taken over. */
+    synchronized boolean isHeld() {
+        return !lost;
     }
 
     /** Gives the claim back, once a beat that is being written has landed. */

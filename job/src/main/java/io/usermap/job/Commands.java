@@ -65,7 +65,8 @@ final class Commands implements Callable<Integer> {
                 "1:error",
                 "2:changes are pending (--detailed-exitcode)",
                 "4:a guard would stop it",
-                "6:configuration"
+                "6:configuration",
+                "130:interrupted"
             })
     static final class PlanCommand implements Callable<Integer> {
         @ParentCommand
@@ -105,7 +106,8 @@ final class Commands implements Callable<Integer> {
                 "3:done, but too many rows were rejected",
                 "4:a guard stopped it",
                 "5:the plan is stale",
-                "6:configuration or credentials"
+                "6:configuration or credentials",
+                "130:interrupted; apply again to resume"
             })
     static final class ApplyCommand implements Callable<Integer> {
         @ParentCommand

@@ -16,6 +16,7 @@ record Execution(String command, Flags flags, Console console) {
     /** How a command ended. */
     record Ending(Outcome outcome, int exitCode) {
         static final Ending DONE = new Ending(Outcome.DONE, ExitCode.DONE);
+        static final Ending INTERRUPTED = new Ending(Outcome.INTERRUPTED, ExitCode.INTERRUPTED);
         static final Ending NOTHING_TO_DO = new Ending(Outcome.NOTHING_TO_DO, ExitCode.DONE);
     }
 
@@ -27,6 +28,26 @@ record Execution(String command, Flags flags, Console console) {
     /** A command that reads or mends the ledger and talks to no service. */
     interface LedgerBody {
         Ending run(JobSession session, Ledger ledger, Configuration configuration) throws Exception;
+    }
+
+    /**
+     * As {@link #ending(Body)} for a command that can be interrupted: an end that {@code interruption} explains is no
+     * failure.
+     */
+    Ending ending(Body body, Interruption interruption) {
+        return ending(() -> {
+            try {
+                return body.run();
+            } catch (Throwable e) { // Spark throws checked exceptions that its methods do not declare
+                boolean interrupted = e instanceof StoppedException stopped
+                        ? stopped.outcome() == Outcome.INTERRUPTED
+                        : interruption.explains(e);
+                if (!interrupted) {
+                    throw e;
+                }
+                return Ending.INTERRUPTED;
+            }
+        });
     }
 
     /** Runs {@code body}; whatever it throws is told and becomes an ending. */

@@ -1,6 +1,7 @@
 package io.usermap.job;
 
 import io.usermap.client.AllowanceLog;
+import io.usermap.client.ServiceException;
 import io.usermap.job.Execution.Ending;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -38,7 +39,10 @@ final class Job {
     private Sending.@Nullable Sent sent;
     private List<Guards.Tripped> tripped = List.of();
 
+    private final Interruption interruption;
+
     Job(String command, Flags flags, Console console) {
+        this.interruption = Interruption.listen(console);
         this.execution = new Execution(command, flags, console);
         this.flags = flags;
         this.console = console;
@@ -49,7 +53,7 @@ final class Job {
         return reported(() -> {
             Set<String> allowed = Guards.allowed(allow);
             Configuration read = configure(Set.of(Configuration.Need.SOURCE));
-            try (JobSession session = JobSession.open(read)) {
+            try (JobSession session = session(read)) {
                 Ledger ledger = ledger(session, read);
                 LedgerRun begun = begin(ledger);
                 Planning planning = new Planning(session.spark(), read, ledger, console);
@@ -88,7 +92,7 @@ final class Job {
                 needs.add(Configuration.Need.API_KEY);
             }
             Configuration read = configure(needs);
-            try (JobSession session = JobSession.open(read)) {
+            try (JobSession session = session(read)) {
                 Ledger ledger = ledger(session, read);
                 if (dryRun) {
                     LedgerRun begun = saved.map(ledger::named).orElseGet(() -> begin(ledger));
@@ -106,48 +110,62 @@ final class Job {
     private Ending apply(
             JobSession session, Configuration read, Ledger ledger, Optional<String> saved, Set<String> allowed) {
         LedgerRun begun = saved.map(ledger::named).orElseGet(() -> ledger.begin(startedAt));
-        Claim.Pause pause = duration -> Thread.sleep(duration.toMillis());
-        Sending sending = new Sending(session.spark(), read, ledger, console, pause);
-        try (Claim claim = Claim.take(ledger.claims(), begun.id(), read.value(Keys.LOCK_TERM), pause, console::event);
-                Target target = Target.open(read)) {
-            Optional<Ending> resumed = resume(ledger, read, sending, target);
-            boolean inFull =
-                    resumed.filter(ending -> ending.exitCode() == ExitCode.DONE).isPresent();
-            if (resumed.isPresent() && (!inFull || begun.equals(run))) {
-                return resumed.get();
+        try (Claim claim = Claim.take(
+                ledger.claims(), begun.id(), read.value(Keys.LOCK_TERM), interruption::pause, console::event)) {
+            try (Target target = Target.open(read)) {
+                return apply(session, read, ledger, saved, allowed, begun, claim, target);
+            } catch (StoppedException e) {
+                // Whoever took over reports on the run now.
+                savesReport = savesReport && claim.isHeld();
+                throw e;
             }
-            LedgerRun resumedRun = run;
-            Plan resumedPlan = plan;
-            run = begun;
-            savesReport = !begun.isFinished();
-            Planning planning = new Planning(session.spark(), read, ledger, console);
-            Plan made = planned(saved.isPresent() ? planning.saved(begun) : planning.make(begun));
-            savesReport = true;
-            tripped = Guards.tripped(made, read, allowed);
-            if (!tripped.isEmpty()) {
-                return guarded();
-            }
-            claim.requireHeld();
-            if (made.writes() == 0 && resumed.isPresent()) {
-                // Nothing came on top of what was resumed, so that is what the command has done.
-                run = resumedRun;
-                plan = resumedPlan;
-                return resumed.get();
-            }
-            return made.writes() == 0
-                    ? nothing(planning, begun, ledger, made, read)
-                    : send(sending, begun, made, read, target, ledger);
         }
     }
 
+    private Ending apply(
+            JobSession session,
+            Configuration read,
+            Ledger ledger,
+            Optional<String> saved,
+            Set<String> allowed,
+            LedgerRun begun,
+            Claim claim,
+            Target target) {
+        Sending sending = new Sending(session.spark(), read, ledger, console, claim, interruption);
+        Optional<Ending> resumed = resume(ledger, read, sending, target);
+        boolean inFull =
+                resumed.filter(ending -> ending.exitCode() == ExitCode.DONE).isPresent();
+        if (resumed.isPresent() && (!inFull || begun.equals(run))) {
+            return resumed.get();
+        }
+        interruption.during(() -> session.spark().sparkContext().cancelAllJobs());
+        LedgerRun resumedRun = run;
+        Plan resumedPlan = plan;
+        run = begun;
+        savesReport = !begun.isFinished();
+        Planning planning = new Planning(session.spark(), read, ledger, console);
+        Plan made = planned(saved.isPresent() ? planning.saved(begun) : planning.make(begun));
+        savesReport = true;
+        tripped = Guards.tripped(made, read, allowed);
+        if (!tripped.isEmpty()) {
+            return guarded();
+        }
+        claim.requireHeld();
+        if (made.writes() == 0 && resumed.isPresent()) {
+            // Nothing came on top of what was resumed, so that is what the command has done.
+            run = resumedRun;
+            plan = resumedPlan;
+            return resumed.get();
+        }
+        return made.writes() == 0
+                ? nothing(planning, begun, ledger, made, read)
+                : send(sending, begun, made, read, target, ledger);
+    }
+
     private Optional<Ending> resume(Ledger ledger, Configuration read, Sending sending, Target target) {
-        Optional<LedgerRun> unfinished = ledger.unfinished();
-        return unfinished.map(found -> {
+        return ledger.unfinished().map(found -> {
             run = found;
-            Plan rest = planned(found.plan());
-            console.event("run " + found.id() + " was interrupted; taking its receipts in and sending the rest of "
-                    + Phrases.count(rest.writes()) + " mappings");
-            return send(sending, found, rest, read, target, ledger);
+            return send(sending, found, planned(found.plan()), read, target, ledger);
         });
     }
 
@@ -164,12 +182,31 @@ final class Job {
         Sending.Sent now = sending.send(sendingRun, made, target);
         sent = now;
         console.summary(Summary.ofApply(made, now));
-        Ending ending =
-                now.failure().map(execution::failed).orElseGet(() -> settled(made, read, now.rejectedByReason()));
+        boolean interrupted = now.failure().filter(interruption::explains).isPresent();
+        Ending ending = interrupted
+                ? Ending.INTERRUPTED
+                : now.failure().map(execution::failed).orElseGet(() -> settled(made, read, now.rejectedByReason()));
         sendingRun.save(report(ending));
-        sendingRun.finish(now.allowanceLog());
+        if (interrupted || now.failure().filter(Job::mayGoOn).isPresent()) {
+            sendingRun.interrupt(now.allowanceLog());
+        } else {
+            sendingRun.finish(now.allowanceLog());
+        }
         ledger.prune(read.value(Keys.KEEP_RUNS));
         return ending;
+    }
+
+    /**
+     * Whether a run that failed is left for the next one to go on with: unless the service's answer is the same for every
+     * request. Where a task failed, others may still be writing receipts of their last requests.
+     */
+    private static boolean mayGoOn(Throwable failure) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (cause instanceof ServiceException service) {
+                return service.retryable();
+            }
+        }
+        return true;
     }
 
     private Ending settled(Plan made, Configuration read, Map<String, Long> byService) {
@@ -216,8 +253,20 @@ final class Job {
         return made;
     }
 
+    /** The session of this command; from now on an interruption ends its Spark jobs. */
+    private JobSession session(Configuration read) {
+        JobSession session = JobSession.open(read);
+        interruption.during(() -> session.spark().sparkContext().cancelAllJobs());
+        return session;
+    }
+
     private int reported(Execution.Body body) {
-        Ending ending = execution.ending(body);
+        try (interruption) {
+            return reported(execution.ending(body, interruption));
+        }
+    }
+
+    private int reported(Ending ending) {
         Report report = report(ending);
         try {
             if (run != null && savesReport) {
@@ -228,11 +277,26 @@ final class Job {
             if (copy.isPresent()) {
                 Files.writeString(copy.get(), Json.document(report));
             }
+            if (ending.outcome() == Outcome.INTERRUPTED) {
+                console.error(howToGoOn());
+            }
         } catch (IOException | UncheckedIOException e) {
             console.error("Cannot write the report: " + Source.firstLine(e) + " Check the ledger and --report.");
             return Math.max(ending.exitCode(), ExitCode.ERROR);
         }
         return ending.exitCode();
+    }
+
+    private String howToGoOn() {
+        String command = execution.command();
+        if (run == null || plan == null || !run.hasBegunToSend()) {
+            return command + " was interrupted before anything was sent. Run 'usermap " + command + "' again.";
+        }
+        long writes = plan.writes();
+        String known = sent == null
+                ? "What is acknowledged of its " + Phrases.count(writes) + " mappings has its receipts."
+                : Phrases.count(sent.accepted()) + " of its " + Phrases.count(writes) + " mappings are acknowledged.";
+        return command + " was interrupted. " + known + " Run 'usermap apply' again: it sends the rest.";
     }
 
     private Report report(Ending ending) {

@@ -25,6 +25,8 @@ import org.apache.spark.sql.SparkSession;
 final class Ledger {
     private static final int FORMAT = 2;
     private static final String IDENTITY = "ledger.json";
+    private static final String LAST_SENT = "last-sent";
+    private static final String ID = "[0-9]{8}T[0-9]{9}Z-[0-9a-f]{4}";
     private static final DateTimeFormatter RUN_ID =
             DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmssSSS'Z'", Locale.ROOT).withZone(ZoneOffset.UTC);
 
@@ -88,17 +90,25 @@ final class Ledger {
         return identity;
     }
 
-    /** A run that begins now; ids sort by time. */
+    /** A run that begins now; ids sort in the order of their beginnings, also where the clock was set back in between. */
     LedgerRun begin(Instant now) {
         String suffix = "%04x".formatted(ThreadLocalRandom.current().nextInt(0x10000));
-        return run(RUN_ID.format(now) + "-" + suffix);
+        Instant next = runs().stream()
+                .map(LedgerRun::id)
+                .filter(id -> id.matches(ID))
+                .findFirst()
+                .map(id -> RUN_ID.parse(id.substring(0, id.indexOf('-')), Instant::from)
+                        .plusMillis(1))
+                .filter(now::isBefore)
+                .orElse(now);
+        return run(RUN_ID.format(next) + "-" + suffix);
     }
 
     /** The run that {@code name} means: a run id, or the path of a run's folder or plan. */
     LedgerRun named(String name) {
         String[] parts = name.split("/", -1);
         String id = java.util.Arrays.stream(parts)
-                .filter(part -> part.matches("[0-9]{8}T[0-9]{9}Z-[0-9a-f]{4}"))
+                .filter(part -> part.matches(ID))
                 .reduce((first, second) -> second)
                 .orElse(name);
         if (!id.isEmpty() && !id.contains("/") && folder.folder("runs").has(id)) {
@@ -127,15 +137,28 @@ final class Ledger {
                 .findFirst();
     }
 
-    /** The newest run that sent anything, finished or not. */
-    Optional<LedgerRun> lastSent() {
-        return runs().stream().filter(LedgerRun::hasBegunToSend).findFirst();
+    /** {@code run} is about to send: what is left of the allowance is its business from now on. */
+    void sends(LedgerRun run) {
+        folder.write(LAST_SENT, run.id());
     }
 
-    /** Removes the oldest runs beyond {@code keep}; unfinished ones stay. */
+    /** The run that sent last, finished or not: not always the newest, because a plan may wait for long. */
+    Optional<LedgerRun> lastSent() {
+        Optional<LedgerRun> told = folder.read(LAST_SENT)
+                .filter(id -> id.matches(ID))
+                .map(this::run)
+                .filter(LedgerRun::hasBegunToSend);
+        return told.isPresent()
+                ? told
+                : runs().stream().filter(LedgerRun::hasBegunToSend).findFirst();
+    }
+
+    /** Removes the oldest runs beyond {@code keep}; unfinished ones stay, and the one that sent last. */
     void prune(int keep) {
+        Optional<LedgerRun> last = lastSent();
         runs().stream()
                 .skip(keep)
+                .filter(run -> !last.filter(run::equals).isPresent())
                 .filter(run -> run.isFinished() || !run.hasBegunToSend())
                 .forEach(run -> folder.folder("runs").delete(run.id()));
     }

@@ -15,8 +15,8 @@ import org.apache.spark.sql.SparkSession;
  *
  * <p>One of {@code verify} holds {@code verify/} and its report. Otherwise its life in files: {@code plan/}, {@code carried-over/} and {@code plan.json} when planned; {@code heartbeat} before the first request and
  * every few seconds while it sends, beside {@code receipts/}; then, with the receipts taken into the state,
- * {@code report.json}; last {@code allowance.json}, which is the mark that all of this is done. Each step may be done again
- * after a crash without harm.
+ * {@code report.json}; last {@code allowance.json}, which is the mark that all of this is done, unless it says that the run
+ * was interrupted. Each step may be done again after a crash without harm.
  *
  * @param id sorts by the time of the beginning
  * @param folder where its files are
@@ -45,11 +45,12 @@ record LedgerRun(String id, LedgerFolder folder) {
     record Used(String until, int mappings) {}
 
     /**
-     * What of the allowance was used up at the end of the run.
+     * What of the allowance was used up when the run was left.
      *
      * @param entries the log's
+     * @param interrupted whether something of the run is still to be done
      */
-    record SavedAllowance(List<Used> entries) {}
+    record SavedAllowance(List<Used> entries, boolean interrupted) {}
 
     /** Where the rows of the plan are. */
     String planAddress() {
@@ -147,22 +148,40 @@ record LedgerRun(String id, LedgerFolder folder) {
         }
     }
 
+    /** Marks that requests may leave from {@code now} on, whatever was known of the allowance before. */
+    void beginToSend(Instant now) {
+        folder.delete(ALLOWANCE);
+        beat(now);
+    }
+
     /** Marks the run as done, with what of the allowance is used up. */
     void finish(AllowanceLog log) {
+        save(log, false);
+    }
+
+    /** Leaves the run to whoever resumes it, with what of the allowance is used up. */
+    void interrupt(AllowanceLog log) {
+        save(log, true);
+    }
+
+    private void save(AllowanceLog log, boolean interrupted) {
         List<Used> entries = log.entries().stream()
                 .map(entry -> new Used(entry.until().toString(), entry.mappings()))
                 .toList();
-        folder.write(ALLOWANCE, Json.sealed(new SavedAllowance(entries)));
+        folder.write(ALLOWANCE, Json.sealed(new SavedAllowance(entries, interrupted)));
     }
 
     boolean isFinished() {
-        return allowance().isPresent();
+        return savedAllowance().filter(saved -> !saved.interrupted()).isPresent();
     }
 
-    /** What of the allowance was used up at the end; empty unless the run is finished. */
+    private Optional<SavedAllowance> savedAllowance() {
+        return folder.read(ALLOWANCE).flatMap(text -> Json.unsealed(text, SavedAllowance.class));
+    }
+
+    /** What of the allowance was used up when the run was left; empty if it crashed. */
     Optional<AllowanceLog> allowance() {
-        return folder.read(ALLOWANCE)
-                .flatMap(text -> Json.unsealed(text, SavedAllowance.class))
+        return savedAllowance()
                 .map(saved -> new AllowanceLog(saved.entries().stream()
                         .map(used -> new AllowanceLog.Entry(Instant.parse(used.until()), used.mappings()))
                         .toList()));

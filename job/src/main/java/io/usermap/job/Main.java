@@ -16,7 +16,7 @@ import picocli.CommandLine;
  */
 public final class Main {
     /** Set to true by the launcher, whose process this is. */
-    private static final String LAUNCHER = "usermap.launcher";
+    static final String LAUNCHER = "usermap.launcher";
 
     private Main() {}
 

@@ -9,11 +9,13 @@ import static org.apache.spark.sql.functions.struct;
 import static org.apache.spark.sql.functions.when;
 
 import io.usermap.client.AllowanceLog.Answered;
+import java.io.FileNotFoundException;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -32,6 +34,7 @@ final class Receipts {
     private static final String ACCEPTED = "accepted";
     private static final String REJECTED = "rejected";
     private static final String TORN = "torn";
+    private static final int MOST_LOOKS = 5;
 
     private static final StructType SCHEMA = new StructType()
             .add("user_id", DataTypes.StringType)
@@ -68,6 +71,37 @@ final class Receipts {
                 .contains("/" + LedgerRun.RECEIPTS + "/" + LedgerRun.UNMAP_FIRST + "/")
                 .equalTo(false);
         return new Receipts(lines.withColumn("second", second));
+    }
+
+    /**
+     * What {@code reading} says. It begins anew, with new receipts, if a file goes while it is read: writers merge theirs.
+     */
+    static <T> T listingAgain(Supplier<T> reading) {
+        for (int look = 1; ; look++) {
+            try {
+                return reading.get();
+            } catch (RuntimeException e) {
+                if (look == MOST_LOOKS || !isFileGone(e)) {
+                    throw e;
+                }
+            } catch (Exception e) { // Spark throws checked exceptions that its methods do not declare
+                if (look == MOST_LOOKS || !isFileGone(e)) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private static boolean isFileGone(Throwable failure) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            // Spark hands the cause on from executors as text only.
+            if (cause instanceof FileNotFoundException
+                    || String.valueOf(cause.getMessage()).contains("FileNotFoundException")
+                    || String.valueOf(cause.getMessage()).contains("FILE_NOT_EXIST")) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** The whole lines below {@code folders}. */
@@ -150,7 +184,8 @@ final class Receipts {
         return lines
                 .filter(col("request").isNotNull().and(col("at").gt(since.toString())))
                 .groupBy("request")
-                .agg(max("at"), functions.count(lit(1)))
+                // A line may be there twice, where a merge of files was cut short.
+                .agg(max("at"), functions.countDistinct("user_id"))
                 .collectAsList()
                 .stream()
                 .map(row -> new Answered(Instant.parse(row.getString(1)), Math.toIntExact(row.getLong(2))))

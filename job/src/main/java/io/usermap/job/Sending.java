@@ -26,7 +26,7 @@ import org.apache.spark.sql.SparkSession;
  * <p>In this order: heartbeat, requests with their receipts, state. Remaps in two steps have receipts of each step, so that
  * whoever resumes knows which of them is due. A crash before the state is published leaves receipts,
  * which the next {@code apply} takes in; one after it makes it take the same receipts in once more, which changes nothing.
- * Two threads run beside the write: one beats the heart, one tells the progress.
+ * Three threads run beside the write: one beats the heart, one tells the progress, one hands the claim's lease on.
  */
 final class Sending {
 
@@ -53,52 +53,75 @@ final class Sending {
     private static final Duration FIRST_LINE = Duration.ofSeconds(5);
     private static final Duration LINES = Duration.ofSeconds(10);
     private static final Duration BAR = Duration.ofSeconds(1);
+    private static final String INTERRUPTED = "Cannot write mappings: the command was asked to end.";
 
     private final SparkSession spark;
     private final Configuration configuration;
     private final Ledger ledger;
     private final Console console;
-    private final Claim.Pause pause;
+    private final Claim claim;
+    private final Interruption interruption;
 
-    Sending(SparkSession spark, Configuration configuration, Ledger ledger, Console console, Claim.Pause pause) {
+    Sending(
+            SparkSession spark,
+            Configuration configuration,
+            Ledger ledger,
+            Console console,
+            Claim claim,
+            Interruption interruption) {
         this.spark = spark;
         this.configuration = configuration;
         this.ledger = ledger;
         this.console = console;
-        this.pause = pause;
+        this.claim = claim;
+        this.interruption = interruption;
     }
 
-    /** Sends what {@code run} has no acknowledgement for; blocks until all is settled. */
+    /**
+     * Sends what {@code run} has no acknowledgement for; blocks until all is settled, or the command is asked to end: then
+     * until the requests in flight are answered.
+     *
+     * @throws StoppedException if another run took the ledger over; then nothing more is written to it
+     */
     Sent send(LedgerRun run, Plan plan, Target target) {
         Instant start = Instant.now();
         AllowanceLog seed = seed();
         long before = run.hasReceipts() ? Receipts.of(spark, run).count().accepted() : 0;
+        if (run.hasBegunToSend()) {
+            console.event("run " + run.id() + " was interrupted: " + Phrases.count(before) + " of its "
+                    + Phrases.count(plan.writes()) + " mappings are acknowledged; sending the other "
+                    + Phrases.count(Math.max(0, plan.writes() - before)));
+        }
         Optional<Instant> lastUnmap = lastUnmapOfOthers(run);
-        run.beat(start);
+        if (interruption.isRequested()) {
+            throw StoppedException.interrupted("Cannot apply: the command was asked to end.");
+        }
+        claim.requireHeld();
+        ledger.sends(run);
+        run.beginToSend(start);
         Map<String, String> options = new HashMap<>(target.writeOptions());
         options.put("receiptsPath", run.receiptsAddress());
         options.put("onRejected", "record");
         Optional<Exception> failure = Optional.empty();
         try (UserMapRun writing = UserMapRun.open(spark, options, target.apiKey(), seed);
                 Beside beside = new Beside(run)) {
+            writing.leaseUntil(claim.leaseUntil());
+            beside.renew(writing);
             beside.tell(new Progress(plan.writes() - before, configuration.allowance(), start), writing);
+            interruption.during(() -> writing.cancel(INTERRUPTED));
             try {
                 write(run, plan, writing, lastUnmap);
             } catch (Exception e) { // Spark throws checked exceptions that its methods do not declare
                 failure = Optional.of(e);
             }
+            interruption.during(() -> {});
+            if (spark.sparkContext().isStopped()) {
+                throw StoppedException.interrupted("Cannot apply: Spark was stopped while mappings were sent.");
+            }
+            claim.requireHeld();
             UserMapRun.Progress figures = writing.progress();
             AllowanceLog log = writing.allowanceLog();
-            Receipts receipts = Receipts.of(spark, run);
-            Receipts.Count count = receipts.count();
-            if (count.accepted() > 0) {
-                State state = ledger.state(spark);
-                // After a feed, the next table is still compared with the last table.
-                long sourceRows = plan.whole()
-                        ? plan.counts().sourceRows()
-                        : state.current().sourceRows();
-                state.take(receipts.acknowledged(), sourceRows, run.id());
-            }
+            Receipts.Count count = Receipts.listingAgain(() -> taken(run, plan));
             return new Sent(
                     count.accepted(),
                     before,
@@ -108,6 +131,21 @@ final class Sending {
                     Duration.between(start, Instant.now()),
                     failure);
         }
+    }
+
+    /** Takes the run's receipts into the state, and counts them. */
+    private Receipts.Count taken(LedgerRun run, Plan plan) {
+        Receipts receipts = Receipts.of(spark, run);
+        Receipts.Count count = receipts.count();
+        if (count.accepted() > 0) {
+            State state = ledger.state(spark);
+            // After a feed, the next table is still compared with the last table.
+            long sourceRows =
+                    plan.whole() ? plan.counts().sourceRows() : state.current().sourceRows();
+            claim.requireHeld();
+            state.take(receipts.acknowledged(), sourceRows, run.id());
+        }
+        return count;
     }
 
     /**
@@ -170,7 +208,8 @@ final class Sending {
                 .findFirst()
                 .filter(last -> last.savedReport()
                         .flatMap(text -> Json.read(text, Report.class))
-                        .filter(report -> !report.outcome().equals(Outcome.FAILED.word()))
+                        .filter(report -> !report.outcome().equals(Outcome.FAILED.word())
+                                && !report.outcome().equals(Outcome.INTERRUPTED.word()))
                         .isEmpty())
                 .filter(last -> last.savedPlan()
                         .filter(plan -> plan.unmapsFirst() && plan.counts().remap() > 0)
@@ -185,7 +224,7 @@ final class Sending {
         Duration wait = left.compareTo(most) > 0 ? most : left;
         if (wait.toMillis() > 0) {
             console.event("waiting " + Phrases.duration(wait) + " until no unmap of the " + of + " can still arrive");
-            pause.pause(wait);
+            interruption.pause(wait);
         }
     }
 
@@ -209,15 +248,23 @@ final class Sending {
 
     /** The threads beside the write; daemons that end with it. */
     private final class Beside implements AutoCloseable {
-        private final ScheduledExecutorService threads = Executors.newScheduledThreadPool(2, task -> {
+        private final ScheduledExecutorService threads = Executors.newScheduledThreadPool(3, task -> {
             Thread thread = new Thread(task, "usermap-beside-write");
             thread.setDaemon(true);
             return thread;
         });
 
+        private final Duration beats = Duration.ofMillis(
+                Math.max(50, configuration.value(Keys.LOCK_TERM).toMillis() / 6));
+
         Beside(LedgerRun run) {
-            long millis = Math.max(50, configuration.value(Keys.LOCK_TERM).toMillis() / 6);
-            every(Duration.ofMillis(millis), Duration.ofMillis(millis), () -> beat(run));
+            every(beats, beats, () -> beat(run));
+        }
+
+        /** Hands the claim's lease on, several times for each renewal of it. */
+        void renew(UserMapRun writing) {
+            Duration often = beats.dividedBy(2);
+            every(often, often, () -> writing.leaseUntil(claim.leaseUntil()));
         }
 
         private void beat(LedgerRun run) {

@@ -27,6 +27,11 @@ final class StoppedException extends RuntimeException {
         return new StoppedException(Outcome.FAILED, ExitCode.ERROR, message, cause);
     }
 
+    /** Somebody asked for an early end. */
+    static StoppedException interrupted(String message) {
+        return new StoppedException(Outcome.INTERRUPTED, ExitCode.INTERRUPTED, message, null);
+    }
+
     /** A saved plan no longer fits the state. */
     static StoppedException stale(String message) {
         return new StoppedException(Outcome.STALE, ExitCode.STALE, message, null);

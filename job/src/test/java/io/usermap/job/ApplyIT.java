@@ -159,7 +159,7 @@ class ApplyIT extends CommandCase {
         assertThat(usermap.run("apply")).as(usermap.err()).isZero();
 
         assertThat(usermap.err())
-                .contains("was interrupted; taking its receipts in and sending the rest of 50 mappings");
+                .contains(" was interrupted: 1 of its 50 mappings are acknowledged; sending the other 49");
         assertThat(usermap.count("accepted") + usermap.count("skipped")).isEqualTo(50);
         assertThat(usermap.count("skipped")).isEqualTo(1);
         assertThat(sandbox.requests().stream().flatMap(request -> request.mappings().stream()))

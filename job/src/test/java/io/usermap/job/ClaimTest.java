@@ -23,6 +23,7 @@ class ClaimTest {
     private LedgerFolder claims = LedgerFolder.of("unset", new Configuration(false));
     private final List<String> told = new ArrayList<>();
     private Duration waited = Duration.ZERO;
+    private long nanos;
 
     @BeforeEach
     void emptyFolder() {
@@ -96,6 +97,80 @@ class ClaimTest {
             claim.requireHeld();
         }
         assertThat(claims.names()).doesNotContain("run-1.claim");
+    }
+
+    @Test
+    void ofTwoCandidatesTheEarlierNameStays() {
+        claims.write("run-2.claim", "candidate 1 30000");
+        int[] beats = {1};
+
+        try (Claim claim = Claim.take(
+                claims,
+                "run-1",
+                TERM,
+                duration -> {
+                    if (++beats[0] == 5) {
+                        claims.delete("run-2.claim");
+                    } else if (beats[0] < 5) {
+                        claims.write("run-2.claim", "candidate " + beats[0] + " 30000");
+                    }
+                },
+                told::add)) {
+            claim.requireHeld();
+        }
+
+        claims.write("run-0.claim", "candidate 1 30000");
+        assertThatThrownBy(() -> Claim.take(
+                        claims,
+                        "run-1",
+                        TERM,
+                        duration -> claims.write("run-0.claim", "candidate " + ++beats[0] + " 30000"),
+                        told::add))
+                .isInstanceOf(StoppedException.class)
+                .hasMessageContaining("run run-0 is at work");
+        assertThat(claims.names()).contains("run-0.claim").doesNotContain("run-1.claim");
+    }
+
+    @Test
+    void watchesForTheLongerOfBothTerms() {
+        claims.write("run-1.claim", "holds 7 90000");
+
+        take("run-2");
+
+        assertThat(waited).isEqualTo(Duration.ofSeconds(90));
+    }
+
+    @Test
+    void isALeaseThatEndsATermAfterTheBeginningOfTheLastBeat() {
+        try (Claim claim = Claim.take(claims, "run-1", TERM, this::waits, told::add, () -> nanos)) {
+            assertThat(claim.leaseUntil()).isEqualTo(TERM.toNanos());
+            nanos = TERM.toNanos() / 2;
+            claim.renew();
+            assertThat(claim.leaseUntil()).isEqualTo(TERM.toNanos() * 3 / 2);
+        }
+    }
+
+    @Test
+    void isNotRenewedByAHolderThatWakesUpWhileAnotherIsThere() {
+        try (Claim claim = Claim.take(claims, "run-1", TERM, this::waits, told::add, () -> nanos)) {
+            // The other one has watched for a term and is about to remove this claim, but has not yet.
+            nanos = TERM.toNanos() + 1;
+            claims.write("run-2.claim", "holds 21 30000");
+
+            assertThatThrownBy(claim::requireHeld).hasMessageContaining("another run took it over");
+            assertThat(claim.leaseUntil()).isEqualTo(TERM.toNanos());
+            assertThat(claim.isHeld()).isFalse();
+            assertThat(claims.names()).contains("run-2.claim").doesNotContain("run-1.claim");
+        }
+    }
+
+    @Test
+    void isRenewedByAHolderThatWakesUpAlone() {
+        try (Claim claim = Claim.take(claims, "run-1", TERM, this::waits, told::add, () -> nanos)) {
+            nanos = 2 * TERM.toNanos();
+            claim.requireHeld();
+            assertThat(claim.leaseUntil()).isEqualTo(3 * TERM.toNanos());
+        }
     }
 
     @Test

@@ -24,7 +24,7 @@ final class CommandRunner {
     CommandRunner(Path folder) {
         this.folder = folder;
         set("ledger.path", ledger().toString());
-        set("ledger.lock-term", "600ms");
+        set("ledger.lock-term", "5s");
         set("allowance.events-per-second", "5000");
         set("allowance.window", "1s");
         set("write.writers", "2");

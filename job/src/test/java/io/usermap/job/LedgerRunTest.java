@@ -52,6 +52,21 @@ class LedgerRunTest {
     }
 
     @Test
+    void keepsWhatIsUsedUpWhenItIsInterruptedUntilItSendsAgain() {
+        AllowanceLog log = new AllowanceLog(List.of(new AllowanceLog.Entry(NOW.plusSeconds(31), 1500)));
+        run.beginToSend(NOW);
+        run.interrupt(log);
+        assertThat(run.isFinished()).isFalse();
+        assertThat(run.allowance()).contains(log);
+
+        run.beginToSend(NOW.plusSeconds(10));
+        assertThat(run.allowance())
+                .as("after a crash of the second attempt this would be too little")
+                .isEmpty();
+        assertThat(run.lastBeat()).isEqualTo(NOW.plusSeconds(10));
+    }
+
+    @Test
     void isUnfinishedWhereTheMarkIsTorn() throws IOException {
         run.beat(NOW);
         run.finish(AllowanceLog.empty());
