@@ -8,8 +8,8 @@ import java.util.Map;
 /**
  * Until when writes may send, where somebody has to renew that again and again.
  *
- * <p>A lease that ran out is never renewed: whoever holds it was paused, and somebody else may have taken over since. All
- * times are of the driver's monotonic clock, so a process that was stopped finds its leases over when it goes on. A write
+ * <p>A write whose lease is found to be over is stopped for good: whoever holds it was paused, and somebody else may have
+ * taken over since. All times are of the driver's monotonic clock, so a process that was stopped finds its leases over when it goes on. A write
  * that has no lease may always send. Not thread-safe.
  */
 final class Leases {
