@@ -1,0 +1,64 @@
+package io.usermap.job;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.CleanupMode;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * A minute of what {@link ChaosReport} does in an hour, and beside it some of the kills of {@link KillsReport}.
+ *
+ * <p>{@code -Dusermap.chaos.seed} begins with another night, {@code -Dusermap.kills.seed} carries out the kills of another
+ * seed.
+ */
+class ChaosIT {
+    private static final Duration LASTS = Duration.ofSeconds(60);
+    private static final long FIRST_NIGHT = Long.getLong("usermap.chaos.seed", 1);
+    private static final long KILLS = Long.getLong("usermap.kills.seed", 2);
+
+    @TempDir(cleanup = CleanupMode.ON_SUCCESS)
+    private Path folder;
+
+    @Test
+    void neitherChaosNorKillsLoseOrRepeatAnything() throws Exception {
+        ExecutorService thread = Executors.newSingleThreadExecutor();
+        List<Future<Kill.Result>> kills = new ArrayList<>();
+        List<ChaosNight.Result> nights = new ArrayList<>();
+        try (SparkSession spark = KillsReport.session()) {
+            JobProcess.Cluster cluster = JobProcess.Cluster.in(folder, "1,2");
+            ChaosScene first = KillsReport.base(folder.resolve("first-load"), cluster);
+            for (Kill.Victim victim : Kill.Victim.values()) {
+                kills.add(thread.submit(
+                        () -> Kill.carryOut(first, folder.resolve("" + victim), cluster, KILLS, victim, spark)));
+            }
+            ChaosReport.carryOut(first, folder, cluster, FIRST_NIGHT, LASTS, spark, night -> {
+                System.out.println(night);
+                nights.add(night);
+            });
+
+            assertThat(nights)
+                    .isNotEmpty()
+                    .as("in %s; repeat a night with -Dit.test=ChaosIT -Dusermap.chaos.seed=SEED", folder)
+                    .allMatch(ChaosNight.Result::isWell);
+            for (Future<Kill.Result> kill : kills) {
+                Kill.Result result = kill.get(5, TimeUnit.MINUTES);
+                System.out.println(result);
+                assertThat(result)
+                        .as("in %s; repeat it with -Dit.test=ChaosIT -Dusermap.kills.seed=SEED", folder)
+                        .matches(Kill.Result::isWell);
+            }
+        } finally {
+            thread.shutdownNow();
+        }
+    }
+}
