@@ -1,0 +1,86 @@
+package io.usermap.job;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The matrix of faults and moments; its table is a committed report. */
+class FaultsIT {
+    private static final String HEAD = """
+            # Faults
+
+            Every fault of the service at every moment of a run: a whole `apply` of 40 mappings in requests of 10 against the
+            sandbox over HTTP, and, with the fault gone, another one. `FaultsIT` runs all of it and compares this table with what
+            came out; it is written again by
+
+            ```bash
+            mvn -q -pl job -am verify -Dit.test=FaultsIT -Dtest=None -Dusermap.regenerate=true \\
+                -Dsurefire.failIfNoSpecifiedTests=false -Dfailsafe.failIfNoSpecifiedTests=false
+            ```
+
+            The moment is the request that is hit: the first, the second, the fourth and last; *bisection* is the third where one
+            row of the second is refused with 400, so that its halves are tried; *publication* is all that might come once every
+            mapping is acknowledged and the state is being published. A fault of a connection cuts the one in use, and new ones
+            fail for a while.
+
+            *stored*, *rejected* and *requests* are those of the first run, *twice* the rows that the service has stored more than
+            once; then the second run's exit code and the rows that it sent. After it, mappings are equal to the source in each
+            cell.
+
+            | fault | moment | exit code | stored | rejected | requests | twice | then | sent then | |
+            |---|---|---|---|---|---|---|---|---|---|
+            """;
+
+    @TempDir
+    private Path folder;
+
+    @Test
+    void eachFaultAtEachMomentEndsRight() throws IOException, InterruptedException {
+        List<String> cells = cells();
+
+        assertThat(cells).isNotEmpty().allMatch(cell -> cell.endsWith("| right |"));
+        Path report = Checkout.root().resolve("job/docs/reports/faults.md");
+        String text = HEAD + String.join("\n", cells) + "\n";
+        if (Boolean.getBoolean("usermap.regenerate")) {
+            Files.createDirectories(report.getParent());
+            Files.writeString(report, text);
+        }
+        assertThat(report).hasContent(text);
+    }
+
+    private List<String> cells() throws IOException, InterruptedException {
+        List<String> line = new ArrayList<>(List.of(
+                JobProcess.java(),
+                "-Xmx1g",
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                "-XX:ReservedCodeCacheSize=256m"));
+        line.addAll(List.of(System.getProperty("usermap.spark.jvm.flags").split(" ")));
+        line.addAll(Whereabouts.in(folder).flags());
+        line.addAll(List.of(
+                "-cp",
+                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+                FaultMatrix.class.getName(),
+                folder.toString()));
+        Path out = folder.resolve("out.txt");
+        Path err = folder.resolve("err.txt");
+        Process process = new ProcessBuilder(line)
+                .redirectOutput(out.toFile())
+                .redirectError(err.toFile())
+                .start();
+        try {
+            assertThat(process.waitFor(5, TimeUnit.MINUTES)).as("ends in time").isTrue();
+        } finally {
+            process.destroyForcibly();
+        }
+        assertThat(process.exitValue()).as(Files.readString(err)).isZero();
+        return Files.readAllLines(out);
+    }
+}
