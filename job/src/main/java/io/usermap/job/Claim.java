@@ -170,8 +170,8 @@ final class Claim implements AutoCloseable {
             throw isAlive(known.keySet().iterator().next());
         } catch (InterruptedException e) {
             close();
-            throw StoppedException.interrupted("Cannot use the ledger: the wait for another run was interrupted. Run the"
-                    + " command again.");
+            throw StoppedException.interrupted(
+                    "Cannot use the ledger: the wait for another run was interrupted. Run the" + " command again.");
         }
     }
 
