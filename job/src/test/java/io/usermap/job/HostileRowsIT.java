@@ -216,7 +216,7 @@ class HostileRowsIT {
         exports();
         assertThat(usermap.run("runs")).as(usermap.err()).isZero();
         isHarmless("runs", usermap.out() + usermap.err());
-        String run = usermap.out().lines().skip(1).findFirst().orElseThrow().split(" ")[0];
+        String run = usermap.out().lines().skip(1).findFirst().orElseThrow().split(" ", -1)[0];
         assertThat(usermap.run("report", run)).as(usermap.err()).isZero();
         isHarmless("report", usermap.out() + usermap.err());
         ledgerIsHarmless();
@@ -236,7 +236,7 @@ class HostileRowsIT {
     private void exports() throws IOException {
         assertThat(usermap.run("export", "--format", "json")).as(usermap.err()).isZero();
         Map<String, String> exported = new HashMap<>();
-        for (String line : usermap.out().split("\n")) {
+        for (String line : usermap.out().lines().toList()) {
             JsonNode row = JSON.readTree(line);
             exported.put(
                     row.path("user_id").textValue(), row.path("global_user_id").textValue());
@@ -273,7 +273,7 @@ class HostileRowsIT {
     }
 
     private static void isJson(String lines) throws IOException {
-        for (String line : lines.split("\n")) {
+        for (String line : lines.lines().toList()) {
             JsonNode object = JSON.readTree(line);
             assertThat(object.path("kind").asText()).isIn("event", "progress");
         }
