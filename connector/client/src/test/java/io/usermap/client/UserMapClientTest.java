@@ -260,7 +260,7 @@ class UserMapClientTest {
                 }
             });
 
-            assertThat(send("http://127.0.0.1:" + listener.getLocalPort(), BRIEF))
+            assertThat(send("http://127.0.0.1:" + listener.getLocalPort(), Duration.ofSeconds(1)))
                     .isInstanceOfSatisfying(
                             Reply.Unavailable.class,
                             reply -> assertThat(reply.effect()).isEqualTo(Effect.UNKNOWN));
