@@ -6,14 +6,18 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.usermap.client.IdRules;
 import io.usermap.client.RejectReason;
 import io.usermap.job.ConfPython.Call;
+import io.usermap.spark.UserMapCatalog;
 import io.usermap.spark.UserMapSource;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.apache.spark.sql.connector.catalog.Identifier;
+import org.apache.spark.sql.util.CaseInsensitiveStringMap;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
@@ -81,7 +85,7 @@ class NotebookTest {
     }
 
     @Test
-    void writesTheColumnsOfAMapping() {
+    void writesTheColumnsOfAMapping() throws Exception {
         List<String> schemas = calls.stream()
                 .filter(call -> call.chain().endsWith(".createDataFrame"))
                 .map(call -> call.text(1))
@@ -91,10 +95,13 @@ class NotebookTest {
                 .containsExactly(
                         "user_id string, global_user_id string",
                         "user_id string, global_user_id string, unmap boolean");
-        String columns = new UserMapSource()
-                .inferSchema(org.apache.spark.sql.util.CaseInsensitiveStringMap.empty())
-                .toDDL();
-        assertThat(columns).contains("user_id STRING", "global_user_id STRING", "unmap BOOLEAN");
+        UserMapCatalog catalog = new UserMapCatalog();
+        catalog.initialize("amplitude", CaseInsensitiveStringMap.empty());
+        List<String> columns = Arrays.stream(catalog.loadTable(Identifier.of(new String[0], "usermap"))
+                        .columns())
+                .map(column -> column.name() + " " + column.dataType().sql())
+                .toList();
+        assertThat(columns).containsExactly("user_id STRING", "global_user_id STRING", "unmap BOOLEAN");
     }
 
     @Test

@@ -29,6 +29,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
@@ -388,7 +389,7 @@ class VerifyIT {
                             configuration,
                             target,
                             console,
-                            duration -> Thread.sleep(duration.toMillis()),
+                            duration -> TimeUnit.NANOSECONDS.sleep(duration.toNanos()),
                             Duration.ofMillis(70))
                     .look(run, new Expected("state 1", known), Optional.empty());
             assertThat(found.agreed()).isEqualTo(USERS);
