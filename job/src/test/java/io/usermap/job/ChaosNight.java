@@ -73,7 +73,7 @@ final class ChaosNight {
 
         @Override
         public String toString() {
-            return "seed " + seed + ", " + mode.pacing() + ", " + mode.remap() + ": " + happened + "; exit codes "
+            return "seed " + seed + ", " + mode + ": " + happened + "; exit codes "
                     + exitCodes + "; planned " + planned + ", received " + received + ", again for faults " + forFaults
                     + ", for incidents " + forIncidents + "; window " + mostInWindow + " of " + limit + "; "
                     + took.toSeconds() + " s" + (isWell() ? "" : "; NOT WELL: " + problems);

@@ -33,7 +33,6 @@ import org.apache.spark.sql.SparkSession;
  */
 final class ChaosScene implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
-    static final Duration WINDOW = Duration.ofSeconds(3);
     static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(5);
 
     /**
@@ -42,12 +41,22 @@ final class ChaosScene implements AutoCloseable {
      * @param pacing {@code burst} or {@code smooth}
      * @param remap {@code overwrite} or {@code unmap-first}
      * @param perSecond mappings a second
+     * @param window over which they are counted; one that outlasts a restart shows what is known after it of the window
      */
-    record Mode(String pacing, String remap, int perSecond) {
-        static final Mode AT_ONCE = new Mode("burst", "overwrite", 5_000);
+    record Mode(String pacing, String remap, int perSecond, Duration window) {
+        static final Mode AT_ONCE = new Mode("burst", "overwrite", 5_000, Duration.ofSeconds(1));
+
+        Mode(String pacing, String remap, int perSecond, int windowSeconds) {
+            this(pacing, remap, perSecond, Duration.ofSeconds(windowSeconds));
+        }
 
         boolean isSmooth() {
             return pacing.equals("smooth");
+        }
+
+        @Override
+        public String toString() {
+            return pacing + ", " + remap + ", " + perSecond + " a second over " + window.toSeconds() + " s";
         }
     }
 
@@ -68,7 +77,7 @@ final class ChaosScene implements AutoCloseable {
     /** A scene with an empty ledger and an empty sandbox. */
     static ChaosScene in(Path folder, JobProcess.Cluster cluster, Mode mode) throws IOException {
         Files.createDirectories(folder);
-        return new ChaosScene(folder, cluster, mode, SandboxProcess.start(folder, mode.perSecond(), WINDOW));
+        return new ChaosScene(folder, cluster, mode, SandboxProcess.start(folder, mode.perSecond(), mode.window()));
     }
 
     /** A scene that goes on from {@code other}, which is closed. */
@@ -166,7 +175,7 @@ final class ChaosScene implements AutoCloseable {
                         "target.endpoint=" + sandbox.endpoint(),
                         "target.api-key=k-1234567",
                         "allowance.events-per-second=" + mode.perSecond(),
-                        "allowance.window=" + WINDOW.toMillis() + "ms",
+                        "allowance.window=" + mode.window().toMillis() + "ms",
                         "allowance.pacing=" + mode.pacing(),
                         "write.writers=2",
                         "write.connect-timeout=2s",

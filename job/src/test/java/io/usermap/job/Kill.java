@@ -79,7 +79,7 @@ final class Kill {
 
         @Override
         public String toString() {
-            return "seed " + seed + ", " + victim + ", " + mode.pacing() + ", " + mode.remap() + ", " + moment + ": "
+            return "seed " + seed + ", " + victim + ", " + mode + ", " + moment + ": "
                     + again + " of " + planned + " sent again, " + inFlight + " in flight, " + unreceipted
                     + " without receipt, window " + figures.mostInWindow() + " of " + figures.limit() + ", exit codes "
                     + exitCodes + ", " + took.toSeconds() + " s" + (isWell() ? "" : "; NOT WELL: " + problems);
@@ -124,9 +124,11 @@ final class Kill {
             Random random,
             SparkSession spark)
             throws IOException, InterruptedException {
-        boolean smooth = random.nextInt(5) < 2;
-        ChaosScene.Mode mode = new ChaosScene.Mode(
-                smooth ? "smooth" : "burst", random.nextInt(4) == 0 ? "unmap-first" : "overwrite", smooth ? 50 : 100);
+        String pacing = random.nextInt(5) < 2 ? "smooth" : "burst";
+        String remap = random.nextInt(4) == 0 ? "unmap-first" : "overwrite";
+        ChaosScene.Mode mode = random.nextBoolean()
+                ? new ChaosScene.Mode(pacing, remap, 80, 3)
+                : new ChaosScene.Mode(pacing, remap, 30, 15);
         ChaosScene scene = ChaosScene.after(base, folder, cluster, mode);
         Result result;
         try (scene) {
