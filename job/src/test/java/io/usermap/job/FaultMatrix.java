@@ -29,8 +29,8 @@ final class FaultMatrix {
     private static final int USERS = 40;
     private static final int BATCH = 10;
     private static final int REQUESTS = USERS / BATCH;
-    /** Somebody in the second request. */
-    private static final String POISON = user(12);
+    /** Somebody in the second half of the second request, so that the first half is well until the fault comes. */
+    private static final String POISON = user(17);
 
     private static final Duration BROKEN_FOR = Duration.ofMillis(400);
 
@@ -244,7 +244,7 @@ final class FaultMatrix {
         List<String> faults = new ArrayList<>();
         if (fault.isOfRows()) {
             // Somebody of the request that is meant; at the bisection, somebody else of the same request.
-            int row = moment == Moment.BISECTION ? 17 : (moment.request - 1) * BATCH + 3;
+            int row = moment == Moment.BISECTION ? 12 : (moment.request - 1) * BATCH + 3;
             faults.add("'name': 'fault', " + fault.script().replace("USER", user(row)));
         } else if (!fault.script().isEmpty()) {
             String requests = moment == Moment.PUBLICATION ? moment.request + "-" : "" + moment.request;
@@ -306,7 +306,23 @@ final class FaultMatrix {
         }
     }
 
-    /** Arguments: a folder with the files of {@link Whereabouts}, and, for some of the faults only, what begins their names. */
+    /** The argument of {@link #main} for one moment of each fault. */
+    static final String SAMPLE = "sample";
+
+    /** The argument of {@link #main} for every moment of each fault. */
+    static final String ALL = "all";
+
+    private static List<Moment> moments(int fault, String extent) {
+        Moment[] all = Moment.values();
+        return extent.equals(ALL) ? List.of(all) : List.of(all[fault % all.length]);
+    }
+
+    /** How many cells there are in all. */
+    static int size() {
+        return FAULTS.size() * Moment.values().length;
+    }
+
+    /** Arguments: a folder with the files of {@link Whereabouts}, and {@link #SAMPLE} or {@link #ALL}. */
     public static void main(String[] arguments) throws Exception {
         FaultMatrix matrix = new FaultMatrix(Path.of(arguments[0]));
         ExecutorService threads = Executors.newFixedThreadPool(4);
@@ -321,11 +337,9 @@ final class FaultMatrix {
                 .getOrCreate()) {
             spark.sparkContext().setLogLevel("OFF");
             List<Future<Cell>> cells = new ArrayList<>();
-            for (Fault fault : FAULTS) {
-                if (arguments.length > 1 && !fault.name().startsWith(arguments[1])) {
-                    continue;
-                }
-                for (Moment moment : Moment.values()) {
+            for (int i = 0; i < FAULTS.size(); i++) {
+                Fault fault = FAULTS.get(i);
+                for (Moment moment : moments(i, arguments[1])) {
                     cells.add(threads.submit(() -> matrix.cell(fault, moment)));
                 }
             }

@@ -11,14 +11,14 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The matrix of faults and moments; its table is a committed report. */
+/** Each fault of the matrix of faults and moments at one of the moments; the whole table is a committed report. */
 class FaultsIT {
     private static final String HEAD = """
             # Faults
 
             Every fault of the service at every moment of a run: a whole `apply` of 40 mappings in requests of 10 against the
-            sandbox over HTTP, and, with the fault gone, another one. `FaultsIT` runs all of it and compares this table with what
-            came out; it is written again by
+            sandbox over HTTP, and, with the fault gone, another one. `FaultsIT` tries each fault at one moment and compares what
+            came out with this table; all of it is tried, and the table written again, by
 
             ```bash
             mvn -q -pl job -am verify -Dit.test=FaultsIT -Dtest=None -Dusermap.regenerate=true \\
@@ -42,20 +42,24 @@ class FaultsIT {
     private Path folder;
 
     @Test
-    void eachFaultAtEachMomentEndsRight() throws IOException, InterruptedException {
-        List<String> cells = cells();
+    void eachFaultEndsRightAsTheReportSays() throws IOException, InterruptedException {
+        boolean regenerate = Boolean.getBoolean("usermap.regenerate");
+        List<String> cells = cells(regenerate ? FaultMatrix.ALL : FaultMatrix.SAMPLE);
 
         assertThat(cells).isNotEmpty().allMatch(cell -> cell.endsWith("| right |"));
         Path report = Checkout.root().resolve("job/docs/reports/faults.md");
-        String text = HEAD + String.join("\n", cells) + "\n";
-        if (Boolean.getBoolean("usermap.regenerate")) {
+        if (regenerate) {
             Files.createDirectories(report.getParent());
-            Files.writeString(report, text);
+            Files.writeString(report, HEAD + String.join("\n", cells) + "\n");
         }
-        assertThat(report).hasContent(text);
+        List<String> told = Files.readAllLines(report);
+        assertThat(told)
+                .as("the report of faults; if the difference is meant, run this test with -Dusermap.regenerate=true")
+                .containsAll(cells);
+        assertThat(told.stream().filter(line -> line.endsWith("| right |"))).hasSize(FaultMatrix.size());
     }
 
-    private List<String> cells() throws IOException, InterruptedException {
+    private List<String> cells(String extent) throws IOException, InterruptedException {
         List<String> line = new ArrayList<>(List.of(
                 JobProcess.java(),
                 "-Xmx1g",
@@ -68,7 +72,8 @@ class FaultsIT {
                 "-cp",
                 System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
                 FaultMatrix.class.getName(),
-                folder.toString()));
+                folder.toString(),
+                extent));
         Path out = folder.resolve("out.txt");
         Path err = folder.resolve("err.txt");
         Process process = new ProcessBuilder(line)
@@ -76,7 +81,7 @@ class FaultsIT {
                 .redirectError(err.toFile())
                 .start();
         try {
-            assertThat(process.waitFor(5, TimeUnit.MINUTES)).as("ends in time").isTrue();
+            assertThat(process.waitFor(20, TimeUnit.MINUTES)).as("ends in time").isTrue();
         } finally {
             process.destroyForcibly();
         }
