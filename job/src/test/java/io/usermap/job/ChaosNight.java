@@ -122,6 +122,7 @@ final class ChaosNight {
         Set<Event> planned = scene.planned();
         scene.sandbox().forgetRequests();
         Figures atFirst = scene.sandbox().figures();
+        scene.sandbox().addFaults(Kill.SLOW.formatted(seed));
         receivedBefore = -atFirst.received();
         throttledBefore = -atFirst.throttled();
         List<String> users =
@@ -273,6 +274,7 @@ final class ChaosNight {
 
     private void restartSandbox() throws IOException {
         scene.sandbox().restart();
+        scene.sandbox().addFaults(Kill.SLOW.formatted(seed));
         sandboxIsDown = false;
     }
 

@@ -14,7 +14,7 @@ import java.util.Random;
  */
 record ChaosSchedule(List<Incident> incidents) {
     private static final int LATEST_FROM_START = 15_000;
-    private static final int LATEST_WHILE_SENDING = 10_000;
+    private static final int LATEST_WHILE_SENDING = 14_000;
 
     /** What happens to the processes, or to what they send and get. */
     enum Kind {
@@ -80,10 +80,10 @@ record ChaosSchedule(List<Incident> incidents) {
             new Fault("redirect", "\"redirect\": \"http://127.0.0.1:1/usermap\""),
             new Fault("unknown-key", "\"status\": 401"));
 
-    /** A night with three to six incidents; {@code users} are those of whom some may be poison. */
+    /** A night with four to eight incidents; {@code users} are those of whom some may be poison. */
     static ChaosSchedule of(Random random, List<String> users) {
         List<Incident> incidents = new ArrayList<>();
-        int count = 3 + random.nextInt(4);
+        int count = 4 + random.nextInt(5);
         for (int i = 0; i < count; i++) {
             boolean sending = random.nextInt(4) > 0;
             Duration at = Duration.ofMillis(random.nextInt(sending ? LATEST_WHILE_SENDING : LATEST_FROM_START));

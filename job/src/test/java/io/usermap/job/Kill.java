@@ -39,7 +39,8 @@ final class Kill {
 
     private static final String TOO_LATE = "at the end";
     private static final Duration LONGEST = Duration.ofMinutes(8);
-    private static final String SLOW = "{\"seed\": %d, \"faults\": [{\"name\": \"slow\", \"path\": \"map\","
+    /** Requests that take their time; the number is a seed. */
+    static final String SLOW = "{\"seed\": %d, \"faults\": [{\"name\": \"slow\", \"path\": \"map\","
             + " \"delay_request\": \"0ms-200ms\", \"delay_answer\": \"50ms-600ms\"}]}";
     /** In burst: as long as a receipt may take on a busy machine from the answer to the end of its file. */
     private static final Duration RECEIPT_IN_BURST = Duration.ofSeconds(3);
