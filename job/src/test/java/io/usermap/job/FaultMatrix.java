@@ -153,7 +153,7 @@ final class FaultMatrix {
                     twice,
                     thenExitCode,
                     then,
-                    problems.isEmpty() ? "right" : problems);
+                    problems.isEmpty() ? "right" : problems.toString().replace('\n', ' '));
         }
     }
 
@@ -187,8 +187,10 @@ final class FaultMatrix {
                 .build())) {
             Optional<Front> front = Optional.empty();
             if (fault.breakage().isPresent()) {
+                // What ends a run is there until somebody mends it.
+                Duration lasts = fault.expected().ends() ? Duration.ofHours(1) : BROKEN_FOR;
                 front = Optional.of(
-                        new Front(sandbox.endpoint(), fault.breakage().get(), moment.request, BROKEN_FOR, whereabouts));
+                        new Front(sandbox.endpoint(), fault.breakage().get(), moment.request, lasts, whereabouts));
             }
             CommandRunner usermap = new CommandRunner(place)
                     .source(source.toArray(String[]::new))
