@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Real processes of the launcher and real signals: who is asked to end ends in order, and who was paused sends nothing. */
 class InterruptIT {
-    private static final int ROWS = 800;
+    private static final int ROWS = 500;
     private static final int PER_SECOND = 50;
     private static final Duration WINDOW = Duration.ofSeconds(2);
 
@@ -143,7 +143,10 @@ class InterruptIT {
         Running(String name) throws IOException {
             err = folder.resolve(name + ".err");
             report = folder.resolve(name + ".json");
+            // A shell that runs the tests in the background makes all below it deaf to INT.
             process = new ProcessBuilder(
+                            "env",
+                            "--default-signal=INT",
                             Checkout.root().resolve("job/bin/usermap").toString(),
                             "apply",
                             "--driver-memory",
