@@ -162,8 +162,8 @@ class CoordinatorIT extends SparkCase {
                         assertThat(entry.until()).isCloseTo(elsewhere.until(), within(1, ChronoUnit.SECONDS));
                     });
             assertThat(run.progress().mostInWindow()).isEqualTo(100);
-            assertThat(threads(name)).hasSize(1);
             write(manyRows(PER_LONG_WINDOW - 100), run.options());
+            assertThat(threads(name)).as("the timer of the new one, and no other").hasSize(1);
         }
         assertThat(sandbox.counts().mapped()).isEqualTo(before + PER_LONG_WINDOW - 100);
     }
