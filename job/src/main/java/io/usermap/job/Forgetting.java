@@ -128,7 +128,9 @@ final class Forgetting {
     private void withoutFindings(LedgerFolder folder) {
         String name = LedgerRun.FINDINGS;
         String copy = afterCrash(folder, name);
-        if (!folder.has(name)) {
+        if (folder.folder(name).names().stream().noneMatch(file -> file.endsWith(".parquet"))) {
+            // A verification that failed or was killed in its first part leaves nothing that could be read.
+            folder.delete(name);
             return;
         }
         Column touched = is("user_id")

@@ -67,6 +67,11 @@ record LedgerRun(String id, LedgerFolder folder) {
         return folder.address(FINDINGS);
     }
 
+    /** Whether a verification has begun to write what it finds. */
+    boolean hasFindings() {
+        return folder.has(FINDINGS);
+    }
+
     /** Where receipts are. */
     String receiptsAddress() {
         return folder.address(RECEIPTS);

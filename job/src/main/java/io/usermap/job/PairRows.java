@@ -119,7 +119,7 @@ final class PairRows implements AutoCloseable {
 
     private Dataset<Row> conflicts() {
         Dataset<Row> users = perUser.filter(col("conflict")).select("user_id");
-        return checked.filter(col("reason").isNull())
+        return checked.filter(col("reason").isNull().and(OTHER))
                 .join(users, new String[] {"user_id"}, "left_semi")
                 .select("user_id", "target", "unmap")
                 .distinct()

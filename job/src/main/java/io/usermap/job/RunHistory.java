@@ -30,7 +30,7 @@ record RunHistory(Ledger ledger) {
     }
 
     private static Line line(LedgerRun run) {
-        boolean interrupted = run.hasBegunToSend() && !run.isFinished();
+        boolean interrupted = isInterrupted(run);
         Optional<Report> report = run.savedReport().flatMap(text -> Json.read(text, Report.class));
         if (report.isPresent() && !interrupted) {
             return new Line(
@@ -71,21 +71,33 @@ record RunHistory(Ledger ledger) {
      * saved if it was missing; what only the process knew, such as requests and shares of the allowance, is then 0.
      */
     String report(JobSession session, LedgerRun run) {
-        boolean interrupted = run.hasBegunToSend() && !run.isFinished();
+        boolean interrupted = isInterrupted(run);
         Optional<String> saved = run.savedReport();
         if (saved.isPresent() && !interrupted) {
             return saved.get();
         }
         Report rebuilt = rebuilt(run, Receipts.of(session.spark(), run).count(), interrupted);
-        if (saved.isEmpty()) {
+        if (saved.isEmpty() && !isVerification(run)) {
             run.save(rebuilt);
         }
         return Json.document(rebuilt);
     }
 
-    private static String command(Optional<Plan> plan, boolean sent) {
+    private static boolean isInterrupted(LedgerRun run) {
+        return isVerification(run) ? run.savedReport().isEmpty() : run.hasBegunToSend() && !run.isFinished();
+    }
+
+    /** Whether the run looked mappings up, and planned nothing. */
+    private static boolean isVerification(LedgerRun run) {
+        return run.hasFindings() && run.savedPlan().isEmpty();
+    }
+
+    private static String command(LedgerRun run, Optional<Plan> plan, boolean sent) {
         if (sent) {
             return "apply";
+        }
+        if (isVerification(run)) {
+            return "verify";
         }
         String mode = plan.map(Plan::mode).orElse("");
         return mode.equals(Plan.UNDO) ? "undo" : mode.equals(Plan.REPAIR) ? "verify" : "plan";
@@ -99,7 +111,7 @@ record RunHistory(Ledger ledger) {
         Optional<Plan.Counts> counts = plan.map(Plan::counts);
         return new Report(
                 Report.SCHEMA,
-                command(plan, sent),
+                command(run, plan, sent),
                 run.id(),
                 interrupted ? Outcome.INTERRUPTED.word() : Outcome.DONE.word(),
                 interrupted ? ExitCode.INTERRUPTED : ExitCode.DONE,

@@ -203,6 +203,7 @@ final class State {
      */
     Version take(Dataset<Row> changes, long sourceRows, String run) {
         Version before = current();
+        long newest = newestNumber();
         Dataset<Row> keyed = changes.select(
                         col("user_id"),
                         col("global_user_id"),
@@ -222,7 +223,7 @@ final class State {
                 layers.add(new Layer(delta.segment(), byTarget(delta.segment())));
             }
             return publish(new Version(
-                    newestNumber() + 1, compacted(layers), before.acknowledged() + delta.mapped(), sourceRows, run));
+                    newest + 1, compacted(layers), before.acknowledged() + delta.mapped(), sourceRows, run));
         } finally {
             keyed.unpersist();
         }
@@ -235,11 +236,12 @@ final class State {
      */
     long without(String user, String run) {
         Version before = current();
+        long newest = newestNumber();
         UTF8String forgotten = UTF8String.fromString(user);
         StateWriter.Written base = rewritten(
                 before.users(), entry -> !forgotten.equals(entry.user()) && !forgotten.equals(entry.target()));
         Layer only = new Layer(base.segment(), byTarget(base.segment()));
-        publish(new Version(newestNumber() + 1, List.of(only), base.mapped(), before.sourceRows(), run));
+        publish(new Version(newest + 1, List.of(only), base.mapped(), before.sourceRows(), run));
         prune(1);
         return before.acknowledged() - base.mapped();
     }
@@ -286,6 +288,11 @@ final class State {
     }
 
     private Version publish(Version version) {
+        if (newestNumber() >= version.version()) {
+            throw StoppedException.failed(
+                    "Cannot use the ledger: another run has published a state while this one worked on"
+                            + " its own, which therefore counts for nothing. Run the command again.");
+        }
         folder.write(name(version.version()), Json.sealed(version));
         prune(VERSIONS_KEPT);
         return version;

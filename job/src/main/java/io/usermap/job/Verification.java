@@ -128,7 +128,9 @@ final class Verification {
                     : drawn.filter(pmod(xxhash64(lit("part"), col("user_id")), lit(parts))
                             .equalTo(part));
             Dataset<Row> links = lookup.lookup(some, "user_id");
-            some.join(links, new String[] {"user_id"})
+            // A broadcast would have to be ready in minutes, and the links take hours.
+            some.hint("merge")
+                    .join(links, new String[] {"user_id"})
                     .withColumn("finding", finding())
                     .select("user_id", "global_user_id", "finding", "mapped_to", "mapped_from")
                     .write()

@@ -27,7 +27,7 @@ import picocli.CommandLine.ParentCommand;
         versionProvider = Main.Version.class,
         exitCodeListHeading = "Exit codes:%n",
         exitCodeList = {
-            "0:done, or nothing to verify",
+            "0:done",
             "1:error",
             "3:more has drifted than 'verify.max-drift-share'",
             "4:a guard would stop the repair",

@@ -251,7 +251,7 @@ public final class LookupClient implements AutoCloseable {
     private static ServiceException refused(Reply.Refused refused) {
         return new ServiceException(
                 "Cannot look mappings up: the service refused the request (" + refused.status()
-                        + "). Check the secret key, and try another lookupEncoding.",
+                        + "). Check the secret key, and try another encoding (lookupEncoding or lookup.encoding).",
                 refused.status(),
                 false);
     }
@@ -320,7 +320,7 @@ public final class LookupClient implements AutoCloseable {
         if (throttled.getAndIncrement() == 0) {
             LOG.warn(
                     "The service throttles look-ups (429): they pause for {} s, now and whenever it says so. Lower"
-                            + " 'lookupsPerSecond'.",
+                            + " lookupsPerSecond or lookup.per-second.",
                     pause.toSeconds());
         }
     }

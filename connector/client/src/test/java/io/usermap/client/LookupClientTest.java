@@ -204,7 +204,7 @@ class LookupClientTest {
         assertThatThrownBy(() -> lookup("ada-1"))
                 .isInstanceOf(ServiceException.class)
                 .hasMessage("Cannot look mappings up: the service refused the request (403)."
-                        + " Check the secret key, and try another lookupEncoding.");
+                        + " Check the secret key, and try another encoding (lookupEncoding or lookup.encoding).");
         assertThat(server.received).hasSize(1);
     }
 

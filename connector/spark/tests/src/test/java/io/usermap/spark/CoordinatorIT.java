@@ -163,7 +163,9 @@ class CoordinatorIT extends SparkCase {
                     });
             assertThat(run.progress().mostInWindow()).isEqualTo(100);
             write(manyRows(PER_LONG_WINDOW - 100), run.options());
-            assertThat(threads(name)).as("the timer of the new one, and no other").hasSize(1);
+            assertThat(threads(name))
+                    .as("the timer of the new one, and no other")
+                    .hasSize(1);
         }
         assertThat(sandbox.counts().mapped()).isEqualTo(before + PER_LONG_WINDOW - 100);
     }
