@@ -7,9 +7,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,6 +30,10 @@ import org.slf4j.LoggerFactory;
  */
 final class Claim implements AutoCloseable {
     private static final String ENDING = ".claim";
+
+    /** Between a run and what tells its second claim from the first. */
+    private static final String SAME_RUN = "~";
+
     private static final String CANDIDATE = "candidate";
     private static final String HOLDS = "holds";
     private static final int LOOKS_PER_TERM = 20;
@@ -42,6 +48,10 @@ final class Claim implements AutoCloseable {
 
     private final LedgerFolder claims;
     private final String name;
+
+    /** Two processes may carry out the same run, and then write the same file. */
+    private final String mark = "%08x".formatted(ThreadLocalRandom.current().nextInt());
+
     private final Duration term;
     private final LongSupplier nanos;
     private boolean lost;
@@ -56,7 +66,7 @@ final class Claim implements AutoCloseable {
 
     private Claim(LedgerFolder claims, String run, Duration term, LongSupplier nanos) {
         this.claims = claims;
-        this.name = run + ENDING;
+        this.name = claims.has(run + ENDING) ? run + SAME_RUN + mark + ENDING : run + ENDING;
         this.term = term;
         this.nanos = nanos;
         this.leaseUntil = nanos.getAsLong();
@@ -80,9 +90,8 @@ final class Claim implements AutoCloseable {
         claim.beat();
         Map<String, String> others = claim.others();
         if (!others.isEmpty()) {
-            String other = others.keySet().iterator().next().replace(ENDING, "");
-            tell.accept("run " + other + " holds this ledger; waiting up to " + Phrases.duration(claim.longest(others))
-                    + " for a sign of life before taking over");
+            tell.accept("run " + runOf(others.keySet().iterator().next()) + " holds this ledger; waiting up to "
+                    + Phrases.duration(claim.longest(others)) + " for a sign of life before taking over");
             others = claim.watch(others, pause);
         }
         claim.hold(others);
@@ -96,13 +105,14 @@ final class Claim implements AutoCloseable {
         standing = HOLDS;
         beat();
         Map<String, String> others = others();
-        others.keySet().removeAll(dead.keySet());
+        // One that was written anew is not dead.
+        others.entrySet().removeAll(dead.entrySet());
         Optional<String> holder = others.entrySet().stream()
                 .filter(other -> late || !other.getValue().startsWith(CANDIDATE + " "))
                 .map(Map.Entry::getKey)
                 .findFirst();
-        if (holder.isPresent()) {
-            throw isAlive(holder.get());
+        if (holder.isPresent() || isAnothers()) {
+            throw isAlive(holder.orElse(name));
         }
         dead.keySet().forEach(claims::delete);
     }
@@ -124,14 +134,13 @@ final class Claim implements AutoCloseable {
     /** Renews the lease unless somebody took over. */
     synchronized void renew() {
         // Whoever took over has removed it; writing it again would make two holders.
-        lost = lost || !claims.has(name);
+        lost = lost || !claims.has(name) || isAnothers();
         if (lost) {
             return;
         }
-        boolean late = leaseIsOver();
         long began = nanos.getAsLong();
         claims.write(name, text());
-        if (late || nanos.getAsLong() - began >= term.toNanos()) {
+        if (leaseIsOver()) {
             // Somebody may have watched for a whole term meanwhile, and be about to remove what was written just now.
             lost = !others().isEmpty();
             if (lost) {
@@ -182,7 +191,7 @@ final class Claim implements AutoCloseable {
 
     private StoppedException isAlive(String other) {
         close();
-        return StoppedException.failed("Cannot use the ledger: run " + other.replace(ENDING, "")
+        return StoppedException.failed("Cannot use the ledger: run " + runOf(other)
                 + " is at work in it right now. Wait for its end, then run the command again.");
     }
 
@@ -216,9 +225,20 @@ final class Claim implements AutoCloseable {
         leaseUntil = began + term.toNanos();
     }
 
-    /** For example {@code holds 17 30000}: what it is, the number of the beat, the term in milliseconds. */
+    /** For example {@code holds 1f00ba47.17 30000}: what it is, its mark and beat, the term in milliseconds. */
     private String text() {
-        return standing + " " + ++beats + " " + term.toMillis();
+        return standing + " " + mark + "." + ++beats + " " + term.toMillis();
+    }
+
+    /** Whether another process of the same run has written the file since; a torn text is our own. */
+    private boolean isAnothers() {
+        return claims.read(name)
+                .filter(text -> termOf(text).isPresent() && !text.contains(" " + mark + "."))
+                .isPresent();
+    }
+
+    private static String runOf(String claim) {
+        return claim.replaceFirst("(" + SAME_RUN + "[0-9a-f]+)?" + Pattern.quote(ENDING) + "$", "");
     }
 
     /** Until when nobody else can have taken over, as {@link System#nanoTime()} tells it. */
@@ -239,7 +259,7 @@ final class Claim implements AutoCloseable {
         if (leaseIsOver()) {
             renew();
         }
-        lost = lost || !claims.has(name);
+        lost = lost || !claims.has(name) || isAnothers();
         if (lost) {
             throw StoppedException.failed(
                     "Cannot use the ledger: another run took it over, because this one showed no sign of"
@@ -263,6 +283,8 @@ final class Claim implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        claims.delete(name);
+        if (!isAnothers()) {
+            claims.delete(name);
+        }
     }
 }

@@ -174,6 +174,27 @@ class ClaimTest {
     }
 
     @Test
+    void isRefusedToASecondProcessOfTheSameRun() {
+        try (Claim first = take("run-1")) {
+            assertThatThrownBy(() -> Claim.take(claims, "run-1", TERM, duration -> first.beat(), told::add))
+                    .isInstanceOf(StoppedException.class)
+                    .hasMessageContaining("run run-1 is at work in it right now");
+            first.requireHeld();
+            assertThat(claims.names()).containsExactly("run-1.claim");
+        }
+    }
+
+    @Test
+    void isLostToASecondProcessOfTheSameRunThatHasWrittenTheSameFile() {
+        try (Claim claim = take("run-1")) {
+            claims.write("run-1.claim", "holds 00000000.1 30000");
+
+            assertThatThrownBy(claim::requireHeld).hasMessageContaining("another run took it over");
+        }
+        assertThat(claims.names()).as("not ours to remove").containsExactly("run-1.claim");
+    }
+
+    @Test
     void isLostOnceAnotherRunTookOver() {
         try (Claim claim = take("run-1")) {
             claim.requireHeld();

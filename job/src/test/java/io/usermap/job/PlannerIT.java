@@ -257,13 +257,14 @@ class PlannerIT {
     @Test
     void countsSourceRowsAndReasons() {
         Dataset<Row> source = pairs(
-                "a>g", "a>g", "a>a", "b>null", "c>null", "d>g", "d>h", "d>h", "e>e", "e>e", "f!", "f!", "f!", "h>k");
+                "a>g", "a>g", "a>a", "b>null", "c>null", "d>g", "d>h", "d>h", "e>e", "e>e", "f!", "f!", "f!", "h>k",
+                "i>i", "i>m", "i>n");
         try (Planner planner = planner(source, PAIRS, state(Map.of()), Mode.UPSERT)) {
-            assertThat(planner.rows()).isEqualTo(14);
-            assertThat(planner.rejectedByReason()).isEqualTo(Map.of("placeholder", 2L, "conflict", 2L));
+            assertThat(planner.rows()).isEqualTo(17);
+            assertThat(planner.rejectedByReason()).isEqualTo(Map.of("placeholder", 2L, "conflict", 4L));
             assertThat(planner.leftOutByReason())
                     .as("all but those rejected and one for each of a, f and h")
-                    .isEqualTo(Map.of("self_map", 3L, "duplicate", 4L));
+                    .isEqualTo(Map.of("self_map", 4L, "duplicate", 4L));
         }
     }
 

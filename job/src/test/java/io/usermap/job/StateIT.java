@@ -14,7 +14,9 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.apache.spark.api.java.function.MapFunction;
 import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.jspecify.annotations.Nullable;
@@ -123,7 +125,7 @@ class StateIT {
     @Test
     void takesManyChangesIntoAStateOfSeveralParts() {
         Dataset<Row> users = LOCAL.spark()
-                .range(0, 400_000, 1, 2)
+                .range(0, 250_000, 1, 2)
                 .selectExpr("concat('user-', id) AS user_id", "concat('centre-', id % 7) AS global_user_id", "id");
         State.Version base = state.take(users.drop("id"), 7, "a-run");
         assertThat(base.layers().get(0).users().parts()).as("files").isEqualTo(2);
@@ -135,11 +137,11 @@ class StateIT {
 
         assertThat(version.layers()).hasSize(2);
         StateSegment delta = version.layers().get(1).users();
-        assertThat(delta.entries()).as("what is known already is not written").isEqualTo(8_000);
+        assertThat(delta.entries()).as("what is known already is not written").isEqualTo(5_000);
         assertThat(delta.files()).as("more than 2,000 changes in each part").hasSize(2);
-        assertThat(version.acknowledged()).isEqualTo(396_000);
+        assertThat(version.acknowledged()).isEqualTo(247_500);
         assertThat(state.rows(version).exceptAll(changed).isEmpty()).isTrue();
-        assertThat(state.rows(version).count()).isEqualTo(400_000);
+        assertThat(state.rows(version).count()).isEqualTo(250_000);
 
         State.Version few =
                 state.take(changed.limit(2_500).selectExpr("user_id", "'one' AS global_user_id"), 7, "a-run");
@@ -220,6 +222,25 @@ class StateIT {
         assertThat(state.current()).isEqualTo(whole);
         assertThat(remembered(take(user("carl@x", "bob@x"))))
                 .containsExactly(entry("anna@x", "bob@x"), entry("carl@x", "bob@x"));
+    }
+
+    @Test
+    void isNotPublishedOverAStateThatAnotherRunHasPublishedMeanwhile() {
+        take(user("anna@x", "bob@x"));
+        String others = folder.resolve("manifest-000000000002.json").toString();
+        Dataset<Row> changes = LOCAL.spark()
+                .createDataFrame(List.of(user("carl@x", "bob@x")), State.SCHEMA)
+                .map(
+                        (MapFunction<Row, Row>) row -> {
+                            Files.writeString(Path.of(others), "");
+                            return row;
+                        },
+                        Encoders.row(State.SCHEMA));
+
+        assertThatThrownBy(() -> state.take(changes, 7, "a-run"))
+                .isInstanceOf(StoppedException.class)
+                .hasMessageContaining("another run has published a state");
+        assertThat(remembered(state.current())).containsExactly(entry("anna@x", "bob@x"));
     }
 
     @Test

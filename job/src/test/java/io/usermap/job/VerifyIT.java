@@ -236,8 +236,11 @@ class VerifyIT {
 
     private void forgets() throws IOException {
         assertThat(holding(usermap.ledger(), user(180))).isNotEmpty();
+        Path killed = usermap.runs().get(0).resolve("verify");
+        Files.createDirectories(killed.resolve("_temporary"));
         assertThat(usermap.run("forget", user(180))).as(usermap.err()).isZero();
         assertThat(holding(usermap.ledger(), user(180))).isEmpty();
+        assertThat(killed).as("what a verification left that was killed").doesNotExist();
         assertThat(LOCAL.spark()
                         .read()
                         .parquet(usermap.runs().get(1).resolve("verify").toString())

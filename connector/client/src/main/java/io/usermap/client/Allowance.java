@@ -315,6 +315,11 @@ public final class Allowance {
         return budget.smooth();
     }
 
+    /** Whether {@code writer} is the live attempt of its partition. */
+    public boolean isLive(Writer writer) {
+        return live.isLive(writer);
+    }
+
     /** How many questions wait for an answer. */
     public int waiting() {
         return turns.size();

@@ -58,6 +58,12 @@ final class LiveAttempts {
         return Standing.LIVE;
     }
 
+    /** Whether {@code writer} is the live one of its partition. */
+    boolean isLive(Writer writer) {
+        Attempt known = last.get(Partition.of(writer));
+        return known != null && known.here() && known.writer().equals(writer);
+    }
+
     /** {@code writer} has said something. */
     void heard(Writer writer, long now) {
         last.computeIfPresent(

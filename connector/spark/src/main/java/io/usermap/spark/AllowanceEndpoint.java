@@ -116,8 +116,11 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
                 onReports(message);
                 Writer writer = AllowanceMessages.writer(message);
                 figures.put(writer, AllowanceMessages.tally(message));
+                boolean live = allowance.isLive(writer);
                 forget(writer);
-                holdBackTwins(writer);
+                if (live) {
+                    holdBackTwins(writer);
+                }
             }
             case AllowanceMessages.OPEN -> reply(context, onOpen(message));
             case AllowanceMessages.BEGIN -> reply(context, onBegin(message));
@@ -333,6 +336,8 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
 
     private void onLease(String write, long untilNanos) {
         if (!allowance.isOver(write)) {
+            // One that is over stays over, even if nobody has looked since.
+            leases.over(System.nanoTime()).forEach(over -> allowance.stop(over, Leases.OVER));
             leases.renew(write, untilNanos);
         }
     }

@@ -191,7 +191,8 @@ final class AllowanceMessages {
         long[] numbers = new long[2 * log.entries().size()];
         int at = 0;
         for (AllowanceLog.Entry entry : log.entries()) {
-            numbers[at++] = entry.until().toEpochMilli();
+            // Up to a whole millisecond, and no further however often a log is handed on.
+            numbers[at++] = entry.until().plusNanos(999_999).toEpochMilli();
             numbers[at++] = entry.mappings();
         }
         return numbers;
@@ -200,8 +201,7 @@ final class AllowanceMessages {
     static AllowanceLog log(long[] numbers) {
         List<AllowanceLog.Entry> entries = new ArrayList<>();
         for (int i = 0; i < numbers.length; i += 2) {
-            // A millisecond later, because the encoding rounds down.
-            entries.add(new AllowanceLog.Entry(Instant.ofEpochMilli(numbers[i] + 1), (int) numbers[i + 1]));
+            entries.add(new AllowanceLog.Entry(Instant.ofEpochMilli(numbers[i]), (int) numbers[i + 1]));
         }
         return new AllowanceLog(entries);
     }

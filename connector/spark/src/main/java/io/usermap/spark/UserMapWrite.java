@@ -219,7 +219,7 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
             String summary = failed.problem() + " Before that, " + tally.accepted() + " mappings were accepted.";
             ServiceException cause = failed.failure();
             throw cause == null
-                    ? new ServiceException(summary, 0, false)
+                    ? new ServiceException(summary, 0, failed.problem().equals(Leases.OVER))
                     : new ServiceException(summary, cause.status(), cause.retryable());
         }
     }
