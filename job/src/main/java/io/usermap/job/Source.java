@@ -7,6 +7,7 @@ import java.util.Optional;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.SparkException;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -147,7 +148,9 @@ final class Source {
             return analysis.frame();
         } catch (Exception e) {
             throw StoppedException.failed(
-                    "Cannot " + what + ": " + firstLine(e) + " Check the keys 'source.*'; --stacktrace tells more.", e);
+                    "Cannot " + what + ": " + firstLine(e instanceof SparkException ? rootOf(e) : e)
+                            + " Check the keys 'source.*'; --stacktrace tells more.",
+                    e);
         }
     }
 
@@ -186,7 +189,12 @@ final class Source {
     /** The first line of what went wrong, ended by a full stop. */
     static String firstLine(Throwable e) {
         String message = Optional.ofNullable(e.getMessage()).orElse(e.getClass().getSimpleName());
-        String line = message.lines().findFirst().orElse("").strip();
+        // What tasks threw comes with the class in front, and one may wrap another.
+        String line = message.lines()
+                .findFirst()
+                .orElse("")
+                .replaceFirst("^.*Exception: ", "")
+                .strip();
         return line.endsWith(".") ? line : line + ".";
     }
 }
