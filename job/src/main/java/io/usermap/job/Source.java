@@ -193,7 +193,7 @@ final class Source {
         String line = message.lines()
                 .findFirst()
                 .orElse("")
-                .replaceFirst("^.*Exception: ", "")
+                .replaceFirst("^.*Exception: (?=.)", "")
                 .strip();
         return line.endsWith(".") ? line : line + ".";
     }
