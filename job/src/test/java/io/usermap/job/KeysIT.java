@@ -93,7 +93,7 @@ class KeysIT {
         showsNoKey("apply", usermap.out() + usermap.err());
         assertThat(usermap.run("lookup", "ann@x.com")).as(usermap.err()).isZero();
         showsNoKey("lookup", usermap.out() + usermap.err());
-        assertThat(usermap.out()).contains("maps to person-1");
+        assertThat(usermap.out()).contains("maps to \"person-1\"");
         assertThat(sandbox.mappings()).containsEntry("ann@x.com", "person-1");
         showsNoKey("ledger", contents(folder));
 

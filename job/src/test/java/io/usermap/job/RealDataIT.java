@@ -67,7 +67,7 @@ class RealDataIT extends CommandCase {
                 .hasSize(1000);
         String about = "";
         int links = 0;
-        for (String line : usermap.out().lines().toList()) {
+        for (String line : usermap.out().replace("\"", "").lines().toList()) {
             if (!line.startsWith("  ")) {
                 about = line;
             } else if (!line.equals("  has no mappings")) {
