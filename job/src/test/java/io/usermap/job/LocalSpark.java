@@ -12,8 +12,8 @@ import org.junit.jupiter.api.extension.BeforeEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
- * A local session, and spark-testing-base's comparison of frames. A plain session goes on from class to class, because each
- * start takes seconds; one with settings is that of one class.
+ * A local session, and spark-testing-base's comparison of frames. Each class has a session of
+ * its own, because commands that run in this process may leave nothing behind for the next one.
  *
  * <p>Its suite is held and not extended by the tests: JUnit looks at every method of a test class, and one of the suite's
  * names a class of Hive.
@@ -71,10 +71,9 @@ final class LocalSpark implements BeforeAllCallback, BeforeEachCallback, AfterAl
 
     @Override
     public void afterAll(ExtensionContext context) {
-        if (!settings.isEmpty()) {
-            Suite.runAfterClass();
-            settings.keySet().forEach(System::clearProperty);
-        }
+        Suite.runAfterClass();
+        plain = null;
+        settings.keySet().forEach(System::clearProperty);
     }
 
     /** Ends the session that goes on, for tests that want none. */
