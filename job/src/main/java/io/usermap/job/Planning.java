@@ -221,7 +221,7 @@ final class Planning {
                 .findFirst()
                 .ifPresent(key -> {
                     throw StoppedException.failed("Cannot plan: '" + key + "' is true, so a source that is read in half"
-                            + " would look like one that has shrunk. Set it to false for this session.");
+                            + " would look like one that has shrunk. Set it to false in Spark.");
                 });
     }
 

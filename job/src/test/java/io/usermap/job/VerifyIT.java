@@ -29,7 +29,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
@@ -388,12 +387,7 @@ class VerifyIT {
                 ledger.known(LOCAL.spark(), ledger.state(LOCAL.spark()).current());
         try (Target target = Target.open(configuration)) {
             Verified found = new Verification(
-                            LOCAL.spark(),
-                            configuration,
-                            target,
-                            console,
-                            duration -> TimeUnit.NANOSECONDS.sleep(duration.toNanos()),
-                            Duration.ofMillis(70))
+                            LOCAL.spark(), configuration, target, console, Waiting::pass, Duration.ofMillis(70))
                     .look(run, new Expected("state 1", known), Optional.empty());
             assertThat(found.agreed()).isEqualTo(USERS);
         }

@@ -204,7 +204,7 @@ class WrongInputIT extends CommandCase {
         }
         assertThat(usermap.err())
                 .isEqualToIgnoringNewLines("Cannot plan: 'spark.sql.files.ignoreCorruptFiles' is true, so a source that"
-                        + " is read in half would look like one that has shrunk. Set it to false for this session.");
+                        + " is read in half would look like one that has shrunk. Set it to false in Spark.");
         assertThat(sandbox.requests()).isEmpty();
     }
 
