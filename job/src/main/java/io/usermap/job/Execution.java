@@ -39,9 +39,10 @@ record Execution(String command, Flags flags, Console console) {
             try {
                 return body.run();
             } catch (Throwable e) { // Spark throws checked exceptions that its methods do not declare
-                boolean interrupted = e instanceof StoppedException stopped
-                        ? stopped.outcome() == Outcome.INTERRUPTED
-                        : interruption.explains(e);
+                // A command that has come to its own end by then says so itself.
+                Throwable failure = e instanceof StoppedException ? e.getCause() : e;
+                boolean interrupted = (failure != null && interruption.explains(failure))
+                        || (e instanceof StoppedException stopped && stopped.outcome() == Outcome.INTERRUPTED);
                 if (!interrupted) {
                     throw e;
                 }

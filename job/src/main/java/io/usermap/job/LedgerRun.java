@@ -6,6 +6,7 @@ import java.time.format.DateTimeParseException;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.apache.spark.sql.DataFrameWriter;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -89,6 +90,22 @@ record LedgerRun(String id, LedgerFolder folder) {
      */
     static Dataset<Row> rows(SparkSession spark, String... addresses) {
         return spark.read().options(WHOLE).parquet(addresses);
+    }
+
+    /**
+     * Writes {@code rows} to {@code address}; the only writing in the ledger in which anything is renamed.
+     *
+     * @throws StoppedException if they could not be written, or not be had
+     */
+    static void write(DataFrameWriter<Row> rows, String address) {
+        try {
+            rows.parquet(address);
+        } catch (Exception e) { // Spark throws checked exceptions that its methods do not declare
+            throw StoppedException.failed(
+                    "Cannot write " + address + ": " + Source.rootLine(e)
+                            + " Check the filesystem at 'ledger.path' and run the command again; --stacktrace tells more.",
+                    e);
+        }
     }
 
     boolean hasReceipts() {

@@ -123,23 +123,25 @@ final class Planning {
     /** Writes what fits into the budget, and beside it what does not; whether there is any of that. */
     private boolean write(LedgerRun run, Planner planner, Optional<Budget> budget) {
         if (budget.isEmpty()) {
-            planner.plan().write().parquet(run.planAddress());
+            LedgerRun.write(planner.plan().write(), run.planAddress());
             return false;
         }
         Dataset<Row> plan = planner.plan().persist();
         try {
             // Counted in full, so that the planner knows its figures.
             if (plan.count() == 0 || writes(changes(planner)) <= budget.get().writes()) {
-                plan.write().parquet(run.planAddress());
+                LedgerRun.write(plan.write(), run.planAddress());
                 return false;
             }
             Dataset<Row> changes = plan.filter(sent());
             int writesPerRemap = configuration.value(Keys.REMAP) == Keys.Remap.UNMAP_FIRST ? 2 : 1;
             Dataset<Row> fitting = Cut.fitting(changes, budget.get(), writesPerRemap);
-            fitting.unionByName(plan.filter(functions.not(sent()))).write().parquet(run.planAddress());
-            changes.join(sendable(run).select("user_id"), new String[] {"user_id"}, "left_anti")
-                    .write()
-                    .parquet(run.carriedOverAddress());
+            LedgerRun.write(
+                    fitting.unionByName(plan.filter(functions.not(sent()))).write(), run.planAddress());
+            LedgerRun.write(
+                    changes.join(sendable(run).select("user_id"), new String[] {"user_id"}, "left_anti")
+                            .write(),
+                    run.carriedOverAddress());
             return true;
         } finally {
             plan.unpersist();
@@ -159,7 +161,7 @@ final class Planning {
      * @param shape what the changes are for, in words
      */
     Plan save(LedgerRun run, Dataset<Row> rows, State.Version version, String mode, String shape) {
-        rows.write().parquet(run.planAddress());
+        LedgerRun.write(rows.write(), run.planAddress());
         Plan.Changes changes = changes(run);
         long sourceRows = lastSourceRows(version);
         Plan plan = plan(

@@ -148,7 +148,7 @@ final class Source {
             return analysis.frame();
         } catch (Exception e) {
             throw StoppedException.failed(
-                    "Cannot " + what + ": " + firstLine(e instanceof SparkException ? rootOf(e) : e)
+                    "Cannot " + what + ": " + (e instanceof SparkException ? rootLine(e) : firstLine(e))
                             + " Check the keys 'source.*'; --stacktrace tells more.",
                     e);
         }
@@ -172,18 +172,19 @@ final class Source {
         } catch (Exception e) {
             // Spark throws checked exceptions that its methods do not declare.
             throw StoppedException.failed(
-                    "Cannot read the source to its end: " + firstLine(rootOf(e))
+                    "Cannot read the source to its end: " + rootLine(e)
                             + " Nothing was planned; --stacktrace tells more.",
                     e);
         }
     }
 
-    private static Throwable rootOf(Throwable e) {
+    /** The first line of what was at the bottom of what went wrong. */
+    static String rootLine(Throwable e) {
         Throwable root = e;
         while (root.getCause() != null && root.getCause() != root) {
             root = root.getCause();
         }
-        return root;
+        return firstLine(root);
     }
 
     /** The first line of what went wrong, ended by a full stop. */

@@ -225,6 +225,74 @@ class StateIT {
     }
 
     @Test
+    void isTheOldOneOrTheNewOneWhereverItsPublicationEnds() throws IOException {
+        List<Row> first = new ArrayList<>();
+        for (int i = 0; i < 8; i++) {
+            first.add(user("user-" + i, "centre"));
+        }
+        take(first.toArray(Row[]::new));
+        take(user("user-0", "elsewhere"));
+        Map<String, String> before = remembered(take(user("user-1", null)));
+        // Merges all layers and removes the first version: everything that a publication can come to do.
+        Row[] changes = {user("user-2", "elsewhere"), user("user-8", "centre")};
+        Map<String, String> after = new TreeMap<>(before);
+        after.put("user-2", "elsewhere");
+        after.put("user-8", "centre");
+        LOCAL.spark()
+                .sparkContext()
+                .hadoopConfiguration()
+                .set("fs." + TroubledFiles.SCHEME + ".impl", TroubledFiles.class.getName());
+        Path whole = folder;
+        int published = 0;
+        int alterations = 0;
+        for (boolean cut = true; cut; ) {
+            folder = Files.createDirectory(whole.resolve("cut-" + ++alterations));
+            copyFiles(whole, folder);
+            state = new State(
+                    LOCAL.spark(),
+                    LedgerFolder.of(
+                            TroubledFiles.SCHEME + "://" + folder,
+                            LOCAL.spark().sparkContext().hadoopConfiguration()));
+            TroubledFiles.Death death = TroubledFiles.befall(new TroubledFiles.Death(alterations));
+            try {
+                take(changes);
+            } catch (Exception e) { // Spark throws checked exceptions that its methods do not declare
+                assertThat(e).hasStackTraceContaining("Cannot write");
+            } finally {
+                TroubledFiles.heal();
+            }
+            cut = death.hasCome();
+
+            Map<String, String> found = remembered(state.current());
+            assertThat(found).as("cut at alteration %d", alterations).isIn(before, after);
+            published += found.equals(after) ? 1 : 0;
+            State.Version version = take(changes);
+            assertThat(remembered(version))
+                    .as("cut at alteration %d", alterations)
+                    .isEqualTo(after);
+            assertThat(version.acknowledged())
+                    .as("cut at alteration %d", alterations)
+                    .isEqualTo(8);
+            assertThat(state.current()).isEqualTo(version);
+        }
+        assertThat(alterations - published)
+                .as("cuts before the manifest was whole")
+                .isBetween(3, alterations - 2);
+    }
+
+    private static void copyFiles(Path from, Path to) throws IOException {
+        try (Stream<Path> files = Files.walk(from)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                if (!file.startsWith(to) && !from.relativize(file).toString().startsWith("cut-")) {
+                    Path copy = to.resolve(from.relativize(file));
+                    Files.createDirectories(copy.getParent());
+                    Files.copy(file, copy);
+                }
+            }
+        }
+    }
+
+    @Test
     void isNotPublishedOverAStateThatAnotherRunHasPublishedMeanwhile() {
         take(user("anna@x", "bob@x"));
         String others = folder.resolve("manifest-000000000002.json").toString();

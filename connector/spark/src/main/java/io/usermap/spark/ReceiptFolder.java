@@ -173,7 +173,11 @@ final class ReceiptFolder implements Closeable {
         if (!own.isOpen()) {
             openedAt = System.nanoTime();
         }
-        receipt.write(own.out(), reason, request, attempt);
+        try {
+            receipt.write(own.out(), reason, request, attempt);
+        } catch (IOException e) {
+            throw unwritten(e);
+        }
     }
 
     /** Makes what was added visible: now, or within 10 s where requests are small and many. */
@@ -193,7 +197,19 @@ final class ReceiptFolder implements Closeable {
 
     @Override
     public void close() throws IOException {
-        own.close();
+        try {
+            own.close();
+        } catch (IOException e) {
+            throw unwritten(e);
+        }
+    }
+
+    private IOException unwritten(IOException e) {
+        return new IOException(
+                "Cannot write receipts into " + folder + ": " + e.getMessage()
+                        + ". Nothing more was sent from this partition. Make room there, or mend the filesystem, and run"
+                        + " again: what has a receipt is not sent twice.",
+                e);
     }
 
     private static Optional<Range> range(FileSystem files, Path file) throws IOException {

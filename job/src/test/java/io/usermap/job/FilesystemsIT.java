@@ -1,0 +1,176 @@
+package io.usermap.job;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.usermap.sandbox.SandboxRequest;
+import java.io.IOException;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.apache.hadoop.fs.Path;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** A ledger on filesystems that rename slowly or not at all, are full, or end in the middle of a file. */
+class FilesystemsIT extends CommandCase {
+    private static final int USERS = 120;
+    private static final int BATCH = 20;
+    /** One request at a time, and the one after it may be on its way already. */
+    private static final int IN_FLIGHT = 2 * BATCH;
+
+    @BeforeEach
+    void putTheLedgerThere() throws IOException {
+        LOCAL.spark()
+                .sparkContext()
+                .hadoopConfiguration()
+                .set("fs." + TroubledFiles.SCHEME + ".impl", TroubledFiles.class.getName());
+        keepTheLedgerIn("ledger");
+        usermap.set("ledger.lock-term", "400ms")
+                .set("write.writers", "1")
+                .set("write.max-batch-rows", Integer.toString(BATCH))
+                .set("guards.max-remap-share", "1")
+                .set("guards.max-unmap-share", "1");
+        pairs(rows(0, "person-1"));
+    }
+
+    @AfterEach
+    void heal() {
+        TroubledFiles.heal();
+    }
+
+    private void keepTheLedgerIn(String name) {
+        usermap.set("ledger.path", TroubledFiles.SCHEME + "://" + folder.resolve(name));
+    }
+
+    private static String[] rows(int from, String target) {
+        return IntStream.range(from, from + USERS)
+                .mapToObj(i -> "user-%03d,%s".formatted(i, target))
+                .toArray(String[]::new);
+    }
+
+    private static Map<String, String> mappings(int from, String target) {
+        return IntStream.range(from, from + USERS)
+                .boxed()
+                .collect(Collectors.toMap("user-%03d"::formatted, i -> target));
+    }
+
+    /** How many rows the service has stored more than once. */
+    private long storedAgain() {
+        Map<String, Long> times = sandbox.requests().stream()
+                .filter(SandboxRequest::stored)
+                .flatMap(request -> request.mappings().stream())
+                .collect(Collectors.groupingBy(Object::toString, Collectors.counting()));
+        return times.values().stream().mapToLong(count -> count - 1).sum();
+    }
+
+    /** What the ledger takes for acknowledged. */
+    private Map<String, String> exported() throws IOException {
+        assertThat(usermap.run("export")).as(usermap.err()).isZero();
+        Map<String, String> known = new TreeMap<>();
+        usermap.out().lines().skip(1).map(line -> line.split(",", -1)).forEach(pair -> known.put(pair[0], pair[1]));
+        return known;
+    }
+
+    private void endsRight() throws IOException {
+        TroubledFiles.heal();
+        assertThat(usermap.run("apply")).as(usermap.err()).isZero();
+        assertThat(sandbox.mappings()).isEqualTo(mappings(0, "person-1"));
+        assertThat(exported()).isEqualTo(mappings(0, "person-1"));
+        assertThat(storedAgain()).as("rows sent again").isLessThanOrEqualTo(IN_FLIGHT);
+    }
+
+    @Test
+    void allCommandsWorkWhereARenameCopiesSlowly() throws IOException {
+        TroubledFiles.befall(new TroubledFiles.Trouble() {
+            @Override
+            public boolean renameCopies() {
+                return true;
+            }
+        });
+
+        apply();
+        pairs(rows(40, "person-2"));
+        assertThat(usermap.run("plan", "--set", "plan.mode=mirror"))
+                .as(usermap.err())
+                .isZero();
+        String plan = usermap.report().path("run").asText();
+        assertThat(usermap.run("apply", plan)).as(usermap.err()).isZero();
+
+        assertThat(sandbox.mappings()).isEqualTo(mappings(40, "person-2"));
+        assertThat(exported()).isEqualTo(mappings(40, "person-2"));
+        assertThat(storedAgain()).isZero();
+    }
+
+    @Test
+    void onlyThePlanIsEverRenamed() throws IOException {
+        TroubledFiles.befall(new TroubledFiles.Trouble() {
+            @Override
+            public boolean refusesRename(Path path) {
+                return !path.toString().contains("/plan/");
+            }
+        });
+
+        apply();
+        pairs(rows(40, "person-2"));
+        apply("--set", "plan.mode=mirror");
+
+        assertThat(sandbox.mappings()).isEqualTo(mappings(40, "person-2"));
+        assertThat(exported()).isEqualTo(mappings(40, "person-2"));
+        assertThat(storedAgain()).isZero();
+    }
+
+    @Test
+    void saysWhatIsWrongWhereNothingCanBeRenamed() throws IOException {
+        TroubledFiles.befall(new TroubledFiles.Trouble() {
+            @Override
+            public boolean refusesRename(Path path) {
+                return true;
+            }
+        });
+
+        assertThat(usermap.run("apply")).isEqualTo(ExitCode.ERROR);
+
+        assertThat(usermap.err()).contains("ledger.path").doesNotContain("Exception");
+        assertThat(sandbox.requests()).isEmpty();
+        endsRight();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"/plan, 1", "/receipts, 3", "/state/data, 1", "/report.json, 1"})
+    void goesOnFromADiskThatWasFull(String what, int from) throws IOException {
+        TroubledFiles.FullDisk disk = TroubledFiles.befall(
+                new TroubledFiles.FullDisk(path -> path.toString().contains(what), from));
+
+        int exitCode = usermap.run("apply");
+
+        assertThat(disk.hasCome()).isTrue();
+        assertThat(exitCode).as(usermap.err()).isEqualTo(ExitCode.ERROR);
+        assertThat(usermap.err())
+                .contains("No space left on device")
+                .containsPattern("Cannot write .*" + what)
+                .doesNotContain("Exception");
+        endsRight();
+    }
+
+    /** Some of what an apply alters; about 90 files and folders, each of them with a step of 1. */
+    static IntStream alterations() {
+        return IntStream.iterate(5, at -> at < 100, at -> at + Integer.getInteger("usermap.alterations.step", 19));
+    }
+
+    /** As if the process were killed there: from then on nothing can be altered, and of the file at hand half is there. */
+    @ParameterizedTest
+    @MethodSource("alterations")
+    void goesOnAfterAnEndInTheMiddleOfAnyFile(int at) throws IOException {
+        TroubledFiles.Death death = TroubledFiles.befall(new TroubledFiles.Death(at));
+
+        int exitCode = usermap.run("apply");
+
+        assertThat(exitCode).as(usermap.err()).isEqualTo(death.hasCome() ? ExitCode.ERROR : ExitCode.DONE);
+        endsRight();
+    }
+}
