@@ -8,7 +8,6 @@ import static org.apache.spark.sql.functions.size;
 import static org.apache.spark.sql.functions.when;
 import static org.apache.spark.sql.functions.xxhash64;
 
-import io.usermap.client.LookupClient;
 import io.usermap.client.LookupRules;
 import io.usermap.spark.UserMapLookup;
 import java.time.Duration;
@@ -115,11 +114,11 @@ final class Verification {
 
     private void lookUp(LedgerRun run, Dataset<Row> drawn, long users, long population, String of)
             throws InterruptedException {
-        Duration whole = rules.leastTime(users);
+        int parts = parts(rules.leastTime(users), shortestPart);
+        Duration whole = rules.leastTime(users, readers(parts));
         console.event("verify: looking up " + Phrases.count(users) + " of " + Phrases.count(population) + " users of "
                 + of + " takes about " + Phrases.duration(whole) + ", with 'lookup.per-second' at "
                 + rules.perSecond());
-        int parts = parts(whole, shortestPart);
         long done = 0;
         for (int part = 0; part < parts; part++) {
             long start = System.nanoTime();
@@ -129,18 +128,19 @@ final class Verification {
                             .equalTo(part));
             Dataset<Row> links = lookup.lookup(some, "user_id");
             // A broadcast would have to be ready in minutes, and the links take hours.
-            some.hint("merge")
-                    .join(links, new String[] {"user_id"})
-                    .withColumn("finding", finding())
-                    .select("user_id", "global_user_id", "finding", "mapped_to", "mapped_from")
-                    .write()
-                    .mode("append")
-                    .parquet(run.findingsAddress());
+            LedgerRun.write(
+                    some.hint("merge")
+                            .join(links, new String[] {"user_id"})
+                            .withColumn("finding", finding())
+                            .select("user_id", "global_user_id", "finding", "mapped_to", "mapped_from")
+                            .write()
+                            .mode("append"),
+                    run.findingsAddress());
             if (part < parts - 1) {
                 long ids = some.count();
                 done += ids;
-                tell(done, users);
-                pause(atLeast(ids).minusNanos(System.nanoTime() - start));
+                tell(done, users, parts - 1 - part);
+                pause(rules.leastTime(ids, readers(1)).minusNanos(System.nanoTime() - start));
             }
         }
     }
@@ -152,13 +152,13 @@ final class Verification {
         return (int) Math.max(1, (whole.toMillis() + each.toMillis() - 1) / each.toMillis());
     }
 
-    /** How long a part takes within the rate; each of its readers may end with a request that is not full. */
-    private Duration atLeast(long ids) {
-        return rules.leastTime(ids + (long) rules.concurrency() * LookupClient.IDS_PER_REQUEST);
+    /** How many tasks read in so many parts. */
+    private long readers(int parts) {
+        return (long) parts * rules.concurrency();
     }
 
-    private void tell(long done, long users) {
-        Duration left = rules.leastTime(users - done);
+    private void tell(long done, long users, int parts) {
+        Duration left = rules.leastTime(users - done, readers(parts));
         Map<String, Object> fields = new LinkedHashMap<>();
         fields.put("looked_up", done);
         fields.put("total", users);

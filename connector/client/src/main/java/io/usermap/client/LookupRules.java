@@ -45,7 +45,13 @@ public record LookupRules(
 
     /** How long so many ids take at least: 1,000 ids at 0.1 requests a second 90 s. */
     public Duration leastTime(long ids) {
-        long requests = (ids + LookupClient.IDS_PER_REQUEST - 1) / LookupClient.IDS_PER_REQUEST;
+        return leastTime(ids, 1);
+    }
+
+    /** How long so many ids take where {@code readers} share them, each of whose last requests may not be full. */
+    public Duration leastTime(long ids, long readers) {
+        long last = Math.max(1, Math.min(ids, readers));
+        long requests = (ids + last * (LookupClient.IDS_PER_REQUEST - 1)) / LookupClient.IDS_PER_REQUEST;
         return Duration.ofMillis((long) (Math.max(0, requests - 1) * 1000 / perSecond));
     }
 }

@@ -357,6 +357,11 @@ class LookupClientTest {
                         all.retries()));
         assertThat(all.part(0, 10).concurrency()).isEqualTo(1);
         assertThat(rules(0.1, 1, Duration.ZERO).leastTime(1_000)).isEqualTo(Duration.ofSeconds(90));
+        assertThat(rules(0.1, 1, Duration.ZERO).leastTime(1_000, 6))
+                .as("up to 15 requests, if five of the six last ones hold a single id")
+                .isEqualTo(Duration.ofSeconds(140));
+        assertThat(rules(0.1, 1, Duration.ZERO).leastTime(3, 6)).as("one each").isEqualTo(Duration.ofSeconds(20));
+        assertThat(rules(0.1, 1, Duration.ZERO).leastTime(0, 6)).isEqualTo(Duration.ZERO);
 
         long start = System.nanoTime();
         try (LookupClient client = client(all.part(1, 2))) {
