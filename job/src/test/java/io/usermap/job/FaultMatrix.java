@@ -308,7 +308,7 @@ final class FaultMatrix {
         }
     }
 
-    /** The argument of {@link #main} for one moment of each fault. */
+    /** The argument of {@link #main} for one moment of every other fault. */
     static final String SAMPLE = "sample";
 
     /** The argument of {@link #main} for every moment of each fault. */
@@ -316,7 +316,10 @@ final class FaultMatrix {
 
     private static List<Moment> moments(int fault, String extent) {
         Moment[] all = Moment.values();
-        return extent.equals(ALL) ? List.of(all) : List.of(all[fault % all.length]);
+        if (extent.equals(ALL)) {
+            return List.of(all);
+        }
+        return fault % 2 == 0 ? List.of(all[fault / 2 % all.length]) : List.of();
     }
 
     /** How many cells there are in all. */
