@@ -91,6 +91,15 @@ public record AllowanceLog(List<Entry> entries) implements Serializable {
         return new AllowanceLog(all);
     }
 
+    /** This log after the wall clock was set forward by {@code jump}, or back by a negative one. */
+    public AllowanceLog movedBy(Duration jump) {
+        return jump.isZero()
+                ? this
+                : new AllowanceLog(entries.stream()
+                        .map(entry -> new Entry(entry.until().plus(jump), entry.mappings()))
+                        .toList());
+    }
+
     /** What this log or {@code other} says is used up at {@code now}; an entry that both hold counts once. */
     public AllowanceLog and(AllowanceLog other, Instant now) {
         Set<Entry> mine = new HashSet<>(entries);

@@ -109,24 +109,29 @@ public final class UserMapClient {
 
     /** How long the service asks to wait, as seconds or as a date, at most a day; zero if it does not say. */
     static Duration retryAfter(HttpHeaders headers) {
+        // By the service's own clock, where it tells it: this one's may have been set.
+        Instant now =
+                headers.firstValue("Date").flatMap(UserMapClient::parseDate).orElseGet(Instant::now);
         return headers.firstValue("Retry-After")
                 .map(String::strip)
-                .map(UserMapClient::parseRetryAfter)
+                .map(text -> parseRetryAfter(text, now))
                 .filter(wait -> !wait.isNegative())
                 .map(wait -> wait.compareTo(LONGEST_RETRY_AFTER) > 0 ? LONGEST_RETRY_AFTER : wait)
                 .orElse(Duration.ZERO);
     }
 
-    private static Duration parseRetryAfter(String text) {
-        if (text.matches("[0-9]{1,9}")) {
-            return Duration.ofSeconds(Long.parseLong(text));
-        }
+    private static Duration parseRetryAfter(String text, Instant now) {
+        return text.matches("[0-9]{1,9}")
+                ? Duration.ofSeconds(Long.parseLong(text))
+                : parseDate(text).map(until -> Duration.between(now, until)).orElse(Duration.ZERO);
+    }
+
+    private static Optional<Instant> parseDate(String text) {
         try {
-            Instant until = ZonedDateTime.parse(text, DateTimeFormatter.RFC_1123_DATE_TIME)
-                    .toInstant();
-            return Duration.between(Instant.now(), until);
+            return Optional.of(ZonedDateTime.parse(text.strip(), DateTimeFormatter.RFC_1123_DATE_TIME)
+                    .toInstant());
         } catch (DateTimeParseException e) {
-            return Duration.ZERO;
+            return Optional.empty();
         }
     }
 

@@ -35,6 +35,21 @@ class RetryAfterTest {
     }
 
     @ParameterizedTest
+    @ValueSource(ints = {-5, 5})
+    void aDateIsReadByTheClockOfTheServiceWhichThisOneMayBeFarFrom(int hours) {
+        ZonedDateTime there = ZonedDateTime.now(ZoneOffset.UTC).plusHours(hours);
+        HttpHeaders headers = HttpHeaders.of(
+                Map.of(
+                        "date",
+                        List.of(DateTimeFormatter.RFC_1123_DATE_TIME.format(there)),
+                        "retry-after",
+                        List.of(DateTimeFormatter.RFC_1123_DATE_TIME.format(there.plusSeconds(40)))),
+                (name, value) -> true);
+
+        assertThat(UserMapClient.retryAfter(headers)).isEqualTo(Duration.ofSeconds(40));
+    }
+
+    @ParameterizedTest
     @ValueSource(strings = {"", "soon", "-5", "1.5", "1e3", "12345678901234567890", "2026-01-01T00:00:00Z"})
     void whatCannotBeReadIsNoWait(String header) {
         assertThat(of(header)).isEqualTo(Duration.ZERO);
