@@ -176,6 +176,11 @@ final class AllowanceDesk {
         return (long[]) ask(new Object[] {AllowanceMessages.PROGRESS, writes.toArray(new String[0])});
     }
 
+    /** How many writers of {@code writes} have asked and have not left, those included whose write is over. */
+    int writers(Collection<String> writes) {
+        return (Integer) ask(new Object[] {AllowanceMessages.WRITERS, writes.toArray(new String[0])});
+    }
+
     private Object ask(Object[] message) {
         return coordinator.askSync(message, SOON, ANYTHING);
     }

@@ -11,6 +11,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -18,6 +19,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.apache.spark.rpc.RpcAddress;
 import org.apache.spark.rpc.RpcCallContext;
 import org.apache.spark.rpc.RpcEnv;
@@ -38,6 +40,7 @@ import scala.runtime.BoxedUnit;
  */
 final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     private static final Logger LOG = LoggerFactory.getLogger(AllowanceEndpoint.class);
+    private static final int MOST_DEPARTING = 10_000;
 
     /** A writer that has asked and not left. */
     private static final class Caller {
@@ -57,6 +60,9 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     private final Leases leases = new Leases();
     private final Set<String> running = new HashSet<>();
     private final Set<Writer> left = new HashSet<>();
+    /** Writers whose write is over, and whose tasks may still have requests in flight. */
+    private final Map<Writer, Caller> departing = new LinkedHashMap<>();
+
     private final Map<Writer, Long> outlived = new HashMap<>();
     private final Set<AllowanceLog.Entry> handedOut = new HashSet<>();
     private AllowanceRules rules;
@@ -100,6 +106,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
             }
         });
         gone.forEach(this::forget);
+        departing.values().removeIf(caller -> remoteAddress.equals(caller.address));
         pump();
     }
 
@@ -129,6 +136,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
             case AllowanceMessages.LOG -> reply(context, onLog());
             case AllowanceMessages.LEASE -> onLease((String) message[1], (Long) message[2]);
             case AllowanceMessages.PROGRESS -> reply(context, onProgress((String[]) message[1]));
+            case AllowanceMessages.WRITERS -> reply(context, onWriters(Set.of((String[]) message[1])));
             default -> throw new IllegalArgumentException("The allowance knows no message " + message[0] + ".");
         }
         String kind = (String) message[0];
@@ -244,7 +252,15 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
         allowance.end(write);
         leases.end(write);
         figures.sumUp(write, callers.keySet());
-        callers.keySet().removeIf(writer -> writer.write().equals(write));
+        callers.forEach((writer, caller) -> {
+            if (writer.write().equals(write)) {
+                departing.put(writer, caller);
+            }
+        });
+        while (departing.size() > MOST_DEPARTING) {
+            departing.remove(departing.keySet().iterator().next());
+        }
+        callers.keySet().removeAll(departing.keySet());
         left.removeIf(writer -> writer.write().equals(write));
         outlived.keySet().removeIf(writer -> writer.write().equals(write));
     }
@@ -280,9 +296,16 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
         return figures.of(writes, allowance.mostInWindow(), wait);
     }
 
+    private int onWriters(Set<String> writes) {
+        return (int) Stream.concat(callers.keySet().stream(), departing.keySet().stream())
+                .filter(writer -> writes.contains(writer.write()))
+                .count();
+    }
+
     private void forget(Writer writer) {
         allowance.leave(writer);
         callers.remove(writer);
+        departing.remove(writer);
         outlived.remove(writer);
         if (!allowance.isOver(writer.write())) {
             left.add(writer);

@@ -20,6 +20,7 @@ import org.apache.spark.TaskContext;
 import org.apache.spark.rpc.RpcAddress;
 import org.apache.spark.rpc.RpcEndpointRef;
 import org.apache.spark.rpc.RpcTimeout;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import scala.concurrent.duration.FiniteDuration;
@@ -55,11 +56,15 @@ sealed interface AllowanceLines extends Serializable {
      *
      * @param rules the whole allowance
      * @param seed what earlier writes used
+     * @param lease what a run on the driver says meanwhile; null without one
      */
-    record InTask(AllowanceRules rules, AllowanceLog seed) implements AllowanceLines {
+    record InTask(
+            AllowanceRules rules,
+            AllowanceLog seed,
+            @Nullable LeaseFile lease) implements AllowanceLines {
         /** A window of which everything may have been used until just now. */
-        static AllowanceLog lost(AllowanceRules rules) {
-            Instant until = Instant.now().plus(rules.silentHold());
+        static AllowanceLog lost(AllowanceRules rules, Instant now) {
+            Instant until = now.plus(rules.silentHold());
             return new AllowanceLog(List.of(new AllowanceLog.Entry(until, rules.mappingsPerWindow())));
         }
 
@@ -68,8 +73,10 @@ sealed interface AllowanceLines extends Serializable {
             TaskContext task = TaskContext.get();
             boolean again = task != null && (task.attemptNumber() > 0 || task.stageAttemptNumber() > 0);
             // What an attempt before this one sent is not known here.
-            LocalAllowance allowance = new LocalAllowance(rules, again ? lost(rules) : seed);
-            AllowanceLine line = allowance.line(writer);
+            LocalAllowance allowance = new LocalAllowance(rules, again ? lost(rules, Instant.now()) : seed);
+            AllowanceLine line = lease == null
+                    ? allowance.line(writer)
+                    : new LeasedLine(allowance.line(writer), lease, writer.write() + "-" + writer.partition());
             return new Connection() {
                 @Override
                 public AllowanceLog log() {

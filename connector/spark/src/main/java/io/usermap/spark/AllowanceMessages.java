@@ -31,11 +31,12 @@ final class AllowanceMessages {
     static final String END = "end";
     static final String LOG = "log";
     static final String PROGRESS = "progress";
+    static final String WRITERS = "writers";
     static final String LEASE = "lease";
     static final String OK = "ok";
 
     /** What these messages mean; raised with every change, because two versions of the jar can meet in one application. */
-    static final int VERSION = 2;
+    static final int VERSION = 3;
 
     private static final String GRANT = "grant";
     private static final String LATER = "later";

@@ -3,10 +3,13 @@ package io.usermap.spark;
 import io.usermap.client.AllowanceLog;
 import io.usermap.client.AllowanceRules;
 import io.usermap.client.InvalidSettingsException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 
 /**
  * One allowance where no coordinator can be had: one write at a time, and what it leaves of the window for the next.
@@ -15,17 +18,32 @@ import java.util.concurrent.ConcurrentHashMap;
  * allowance once more; it is refused. Thread-safe; every method answers at once.
  */
 final class SoleWriter {
+    /** Less than this is how clocks are: an entry that is seen again must be known as the same. */
+    private static final Duration LEAST_JUMP = Duration.ofMillis(500);
+
     private static final Map<String, SoleWriter> BY_ALLOWANCE = new ConcurrentHashMap<>();
 
+    private final Supplier<Instant> wallClock;
+    private final LongSupplier nanos;
     private AllowanceLog used = AllowanceLog.empty();
+    private Instant seenAt;
+    private long seenNanos;
+    private long unheardUntil;
     private boolean known;
     private Optional<String> running = Optional.empty();
 
-    private SoleWriter() {}
+    /** By these clocks, the one of which may be set at any time. */
+    SoleWriter(Supplier<Instant> wallClock, LongSupplier nanos) {
+        this.wallClock = wallClock;
+        this.nanos = nanos;
+        this.seenAt = wallClock.get();
+        this.seenNanos = nanos.getAsLong();
+        this.unheardUntil = seenNanos;
+    }
 
     /** That of the allowance with this name, one in this JVM. */
     static SoleWriter of(String allowanceName) {
-        return BY_ALLOWANCE.computeIfAbsent(allowanceName, name -> new SoleWriter());
+        return BY_ALLOWANCE.computeIfAbsent(allowanceName, name -> new SoleWriter(Instant::now, System::nanoTime));
     }
 
     /**
@@ -52,9 +70,24 @@ final class SoleWriter {
     /** {@code write} is over and leaves {@code left} of the window used up; said again, it changes nothing. */
     synchronized void end(String write, AllowanceLog left) {
         if (running.isPresent() && running.get().equals(write)) {
-            used = left.and(used, Instant.now());
+            Instant now = now();
+            used = left.and(used, now);
             running = Optional.empty();
         }
+    }
+
+    /** {@code write} is over on the driver; nobody knows what its task sent, or whether it has ended. */
+    synchronized void endUnheard(String write, AllowanceRules rules) {
+        if (running.isPresent() && running.get().equals(write)) {
+            unheardUntil =
+                    nanos.getAsLong() + rules.callTimeout().plus(rules.margin()).toNanos();
+            end(write, AllowanceLines.InTask.lost(rules, wallClock.get()));
+        }
+    }
+
+    /** Whether the task of a write that is over may still wait for answers to its requests in flight. */
+    synchronized boolean mayStillWrite() {
+        return nanos.getAsLong() - unheardUntil < 0;
     }
 
     /**
@@ -64,12 +97,27 @@ final class SoleWriter {
      * @param seed what they wrote down
      */
     synchronized void learn(AllowanceLog start, AllowanceLog seed) {
-        used = used.and(known ? seed : seed.and(start, Instant.now()), Instant.now());
+        Instant now = now();
+        used = used.and(known ? seed : seed.and(start, now), now);
         known = true;
+    }
+
+    /** The wall clock; what is used up moves with it where it was set, because within one process it cannot be fooled. */
+    private Instant now() {
+        Instant now = wallClock.get();
+        long nowNanos = nanos.getAsLong();
+        Duration jump = Duration.between(seenAt.plusNanos(nowNanos - seenNanos), now);
+        if (jump.abs().compareTo(LEAST_JUMP) > 0) {
+            used = used.movedBy(jump);
+            seenAt = now;
+            seenNanos = nowNanos;
+        }
+        return now;
     }
 
     /** What of the window is used up now: all of it, as far as is known, while a write is under way. */
     synchronized AllowanceLog used(AllowanceRules rules) {
-        return running.isPresent() ? AllowanceLines.InTask.lost(rules) : used;
+        Instant now = now();
+        return running.isPresent() ? AllowanceLines.InTask.lost(rules, now) : used;
     }
 }

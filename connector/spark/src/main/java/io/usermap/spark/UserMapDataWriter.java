@@ -28,6 +28,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.stream.IntStream;
 import org.apache.spark.TaskContext;
 import org.apache.spark.sql.catalyst.InternalRow;
@@ -47,7 +49,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class UserMapDataWriter implements DataWriter<InternalRow> {
     private static final int SPARK_UPDATES_METRICS_EVERY = 100;
-    private static final Duration AT_MOST_FOR_RECEIPTS = Duration.ofSeconds(5);
+    /** What a reply may take from the HTTP client's time-out to the task. */
+    private static final Duration ON_THE_WAY = Duration.ofSeconds(1);
 
     /**
      * What a partition's writer tells the driver.
@@ -340,13 +343,41 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         return new Message(tally.snapshot(), rejected, problem, failure, line.log());
     }
 
-    /** The task failed or was cancelled: what is in flight is waited for, so that it has its receipt. */
+    /**
+     * The task failed or was cancelled: what is in flight is waited for, within the request time-out, so that it has its
+     * receipt.
+     *
+     * <p>In a thread of its own, because Spark may interrupt the task's again and again, and on some filesystems an
+     * interrupted thread can close no file.
+     */
     @Override
     public void abort() throws IOException {
-        // Closing a file fails in an interrupted thread on some filesystems.
-        interrupted |= Thread.interrupted();
-        sender.drain(AT_MOST_FOR_RECEIPTS);
-        close();
+        boolean wasInterrupted = interrupted;
+        interrupted = false;
+        FutureTask<Void> end = new FutureTask<>(() -> {
+            sender.drain(plan.options().requestTimeout().plus(ON_THE_WAY));
+            close();
+            return null;
+        });
+        Thread thread = new Thread(end, "usermap-ends-" + plan.writeId() + "-" + partition);
+        thread.setDaemon(true);
+        thread.start();
+        try {
+            while (true) {
+                try {
+                    end.get();
+                    return;
+                } catch (InterruptedException e) {
+                    wasInterrupted = true;
+                } catch (ExecutionException e) {
+                    throw new IOException("Cannot write the receipts of a task that was ended.", e.getCause());
+                }
+            }
+        } finally {
+            if (wasInterrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
     }
 
     @Override

@@ -4,9 +4,11 @@ import io.usermap.client.AllowanceLog;
 import io.usermap.client.AllowanceRules;
 import io.usermap.client.Secret;
 import io.usermap.client.Tally;
+import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -15,18 +17,24 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.rpc.RpcEnv;
 import org.apache.spark.sql.SparkSession;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The driver's side of one run: seeds the allowance, watches it, hands out its log, ends it.
  *
- * <p>Open a run, write with {@link #options()}, save {@link #allowanceLog()}, close. Thread-safe; every method answers at
- * once.
+ * <p>Open a run, write with {@link #options()}, save {@link #allowanceLog()}, close. Thread-safe; every method but
+ * {@link #awaitWriters()} answers at once.
  */
 public final class UserMapRun implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(UserMapRun.class);
     private static final String REFERENCE = "run:";
+    private static final Duration LOOKS_FOR_WRITERS = Duration.ofMillis(50);
 
     /** Runs that are open in this JVM: the key must reach the write, and may be in no option on the way. */
     private static final Map<String, UserMapRun> OPEN = new ConcurrentHashMap<>();
@@ -38,6 +46,9 @@ public final class UserMapRun implements AutoCloseable {
     private final Secret apiKey;
     private final Optional<AllowanceDesk> desk;
     private final Set<String> writes = new LinkedHashSet<>();
+    private final Map<String, LeaseFile> leaseFiles = new HashMap<>();
+    private final Set<String> stopped = new HashSet<>();
+    private long renewals;
     private String cancelled = "";
     private OptionalLong leaseUntil = OptionalLong.empty();
 
@@ -133,6 +144,46 @@ public final class UserMapRun implements AutoCloseable {
         }
     }
 
+    /**
+     * How the writer of {@code writeId} hears of lease and cancel where there is no coordinator on the driver; empty if it
+     * keeps no receipts, beside which that is written.
+     */
+    synchronized Optional<LeaseFile> leaseFile(String writeId, Optional<String> receipts, Configuration hadoop) {
+        Optional<LeaseFile> file =
+                receipts.map(folder -> LeaseFile.of(folder, writeId, leaseUntil.isPresent(), hadoop));
+        file.ifPresent(known -> leaseFiles.put(writeId, known));
+        tell();
+        return file;
+    }
+
+    /** The writer of {@code writeId} is over, where there is no coordinator on the driver. */
+    synchronized void over(String writeId) {
+        LeaseFile file = leaseFiles.remove(writeId);
+        if (file != null) {
+            try {
+                file.delete();
+            } catch (IOException e) {
+                LOG.debug("A lease could not be removed; nobody looks at it any more.", e);
+            }
+        }
+    }
+
+    /** Writes down what holds now; what cannot be written is tried again with the next renewal or cancel. */
+    private void tell() {
+        leaseFiles.forEach((write, file) -> {
+            try {
+                if (!cancelled.isEmpty() && !stopped.contains(write)) {
+                    file.stop(cancelled);
+                    stopped.add(write);
+                } else if (cancelled.isEmpty() && leaseUntil.isPresent()) {
+                    file.renew(++renewals, Duration.ofNanos(leaseUntil.getAsLong() - System.nanoTime()));
+                }
+            } catch (IOException | RuntimeException e) {
+                LOG.warn("A writer could not be told for how long it may send; trying again.", e);
+            }
+        });
+    }
+
     /** What was done so far; all zero where the platform has no coordinator on the driver. */
     public Progress progress() {
         List<String> known;
@@ -169,8 +220,10 @@ public final class UserMapRun implements AutoCloseable {
     /**
      * Says until when the run may send, for whoever holds a right to that which runs out. Before the first call, it may
      * always. A write whose time is over, because this was not called again soon enough, is stopped for good: nothing more
-     * of it is granted, and no grant is good for longer. Where the platform has no coordinator on the driver, this changes
-     * nothing.
+     * of it is granted, and no grant is good for longer. Where the platform has no coordinator on the driver, the writer is
+     * told by a small file beside its receipts, and holds the lease for over some seconds too early, never too late; it does
+     * not begin before it has seen two renewals, so renew often. Without {@code receiptsPath} it hears nothing there, and
+     * sends until its Spark job ends.
      *
      * @param untilNanos an instant as {@link System#nanoTime()} of this JVM tells it, which passes while the process is
      *     stopped, too
@@ -178,12 +231,47 @@ public final class UserMapRun implements AutoCloseable {
     public synchronized void leaseUntil(long untilNanos) {
         leaseUntil = OptionalLong.of(untilNanos);
         desk.ifPresent(known -> writes.forEach(write -> known.lease(write, untilNanos)));
+        tell();
     }
 
-    /** Stops the run's writes: no more grants; requests in flight are answered and receipted. Idempotent. */
+    /**
+     * Stops the run's writes: no more grants; requests in flight are answered and receipted. Idempotent. Where the platform
+     * has no coordinator on the driver, the writer hears of it within a second from the file beside its receipts, as with
+     * {@link #leaseUntil}.
+     */
     public synchronized void cancel(String reason) {
         cancelled = reason;
         desk.ifPresent(known -> writes.forEach(write -> known.stop(write, reason)));
+        tell();
+    }
+
+    /**
+     * Blocks until every writer of the run's writes has ended and its receipts are closed, for at most the request time-out
+     * and a margin: 40 s at the defaults. For a write that failed: Spark hands the failure on while it still ends tasks, and
+     * these wait for the answers to their requests in flight. Where the platform has no coordinator on the driver, nobody
+     * says when the one task has ended, so that the whole time passes unless the write came to its end in order.
+     *
+     * @return whether all of them have ended
+     */
+    public boolean awaitWriters() throws InterruptedException {
+        List<String> known;
+        synchronized (this) {
+            known = List.copyOf(writes);
+        }
+        long until =
+                System.nanoTime() + rules.callTimeout().plus(rules.margin()).toNanos();
+        while (isWriting(known)) {
+            if (System.nanoTime() - until >= 0) {
+                return false;
+            }
+            TimeUnit.NANOSECONDS.sleep(LOOKS_FOR_WRITERS.toNanos());
+        }
+        return true;
+    }
+
+    private boolean isWriting(List<String> known) {
+        return desk.map(coordinator -> coordinator.writers(known) > 0)
+                .orElseGet(() -> SoleWriter.of(allowanceName).mayStillWrite());
     }
 
     /** Forgets the run's key; the coordinator and its window outlive the run, within the application. */

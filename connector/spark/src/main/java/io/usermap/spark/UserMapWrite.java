@@ -52,6 +52,7 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
     private final Secret apiKey;
     private final String allowanceName;
     private final Optional<AllowanceDesk> desk;
+    private final Optional<UserMapRun> run;
     private String streamId;
 
     UserMapWrite(
@@ -67,6 +68,7 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
         this.options = options;
         this.columns = columns;
         this.apiKey = apiKey;
+        this.run = run;
         this.streamId = writeId;
         this.allowanceName = AllowanceDesk.nameOf(options.endpoints(), apiKey);
         this.desk = AllowanceDesk.tryOpen(rpc, allowanceName, options, AllowanceLog.empty());
@@ -150,7 +152,12 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
         AllowanceLines lines = desk.map(AllowanceDesk::lines)
                 .orElseGet(() -> new AllowanceLines.InTask(
                         options.allowance(),
-                        SoleWriter.of(allowanceName).begin(writeId, AllowanceDesk.startOf(options))));
+                        SoleWriter.of(allowanceName).begin(writeId, AllowanceDesk.startOf(options)),
+                        run.flatMap(known -> known.leaseFile(
+                                        writeId,
+                                        options.receiptsPath(),
+                                        session.sparkContext().hadoopConfiguration()))
+                                .orElse(null)));
         return new UserMapWriterFactory(
                 id,
                 columns,
@@ -227,10 +234,13 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
     private void end(String id, WriterCommitMessage[] messages) {
         desk.ifPresent(known -> known.end(id));
         if (desk.isEmpty()) {
-            boolean whole = messages.length == 1 && messages[0] instanceof Message;
-            AllowanceLog left =
-                    whole ? ((Message) messages[0]).used() : AllowanceLines.InTask.lost(options.allowance());
-            SoleWriter.of(allowanceName).end(writeId, left);
+            SoleWriter sole = SoleWriter.of(allowanceName);
+            if (messages.length == 1 && messages[0] instanceof Message whole) {
+                sole.end(writeId, whole.used());
+            } else {
+                sole.endUnheard(writeId, options.allowance());
+            }
+            run.ifPresent(known -> known.over(writeId));
         }
     }
 

@@ -94,6 +94,27 @@ class AllowanceEndpointTest {
         assertThat(say(AllowanceMessages.ask("n", next, 10, List.of()))).isEqualTo("nothing");
     }
 
+    private Object writersOf(String... writes) {
+        return say(new Object[] {AllowanceMessages.WRITERS, writes});
+    }
+
+    @Test
+    void knowsWhoHasNotLeftThoughTheWriteIsOver() {
+        Writer other = new Writer("other", 0, 3);
+        say(AllowanceMessages.ask("q", QUICK, 10, List.of()));
+        say(AllowanceMessages.ask("s", SLOW, 10, List.of()));
+        say(AllowanceMessages.ask("o", other, 10, List.of()));
+        assertThat(writersOf("write")).isEqualTo(2);
+        say(new Object[] {AllowanceMessages.END, "write"});
+
+        assertThat(writersOf("write")).as("Spark still ends their tasks").isEqualTo(2);
+        assertThat(writersOf("write", "other")).isEqualTo(3);
+        say(AllowanceMessages.leave(QUICK, List.of(), Tally.NONE));
+        assertThat(writersOf("write")).isEqualTo(1);
+        endpoint.onDisconnected(new RpcAddress("executor", 1));
+        assertThat(writersOf("write", "other")).as("with their executor").isEqualTo(0);
+    }
+
     @Test
     void whoeverSpeaksAnotherVersionIsToldSo() {
         Object[] open = AllowanceMessages.open(RULES, AllowanceLog.empty());

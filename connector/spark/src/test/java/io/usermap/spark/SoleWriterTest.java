@@ -12,6 +12,8 @@ import java.time.Instant;
 import java.util.List;
 import java.util.UUID;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** One write at a time where no coordinator can be had, and what it leaves to the next. */
 class SoleWriterTest {
@@ -61,6 +63,38 @@ class SoleWriterTest {
         sole.end("first", log(700));
 
         assertRefused("third");
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {-5, 5})
+    void whatWasUsedStaysAwayForAsLongWhereTheWallClockIsSet(long hours) {
+        Instant[] wall = {Instant.parse("2026-11-22T03:31:00Z")};
+        long[] nanos = {Long.MAX_VALUE - 1};
+        SoleWriter set = new SoleWriter(() -> wall[0], () -> nanos[0]);
+        set.begin("first", AllowanceLog.empty());
+        set.end("first", new AllowanceLog(List.of(new AllowanceLog.Entry(wall[0].plusSeconds(31), 1_500))));
+
+        wall[0] = wall[0].plus(Duration.ofHours(hours)).plusSeconds(10);
+        nanos[0] += Duration.ofSeconds(10).toNanos();
+
+        assertThat(set.begin("second", AllowanceLog.empty()).entries())
+                .containsExactly(new AllowanceLog.Entry(wall[0].plusSeconds(21), 1_500));
+    }
+
+    @Test
+    void anEndOfWhichNothingIsKnownLeavesTimeForTheRequestsInFlight() {
+        long[] nanos = {0};
+        SoleWriter quiet = new SoleWriter(() -> Instant.parse("2026-11-22T03:31:00Z"), () -> nanos[0]);
+        quiet.begin("first", AllowanceLog.empty());
+        quiet.end("first", AllowanceLog.empty());
+        assertThat(quiet.mayStillWrite()).as("it came to its end").isFalse();
+        quiet.begin("second", AllowanceLog.empty());
+        quiet.endUnheard("second", RULES);
+
+        nanos[0] = Duration.ofSeconds(40).toNanos() - 1;
+        assertThat(quiet.mayStillWrite()).isTrue();
+        nanos[0]++;
+        assertThat(quiet.mayStillWrite()).isFalse();
     }
 
     @Test

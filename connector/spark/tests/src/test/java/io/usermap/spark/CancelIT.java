@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.usermap.client.AllowanceLog;
 import io.usermap.client.Secret;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
@@ -14,6 +15,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Writes that are ended before their end, and what the next one meets. */
 class CancelIT extends SparkCase {
@@ -91,6 +93,27 @@ class CancelIT extends SparkCase {
             assertThat(run.progress().accepted()).isEqualTo(sandbox.counts().mapped());
             assertThat(run.progress().mostInWindow()).isLessThanOrEqualTo(PER_SECOND);
             assertThat(run.allowanceLog().entries()).isNotEmpty();
+        }
+    }
+
+    @Test
+    void aRequestOfACancelledSparkJobIsAnsweredAndHasItsReceiptBeforeTheRunGoesOn(@TempDir Path receipts)
+            throws Exception {
+        sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"delay_answer\": \"6500ms\"}]}");
+        Map<String, String> options = options("requestTimeout", "20s", "receiptsPath", receipts.toString());
+        options.remove("apiKey");
+        try (UserMapRun run = UserMapRun.open(spark, options, Secret.of("key-of-tests"), AllowanceLog.empty())) {
+            CompletableFuture<Throwable> writing = startInGroup("in-flight", run.options());
+            Waiting.until("a request is stored", () -> sandbox.counts().mapped() > 0);
+            spark.sparkContext().cancelJobGroup("in-flight");
+
+            assertThat(writing.get(20, TimeUnit.SECONDS)).hasMessageContaining("cancelled");
+            assertThat(run.awaitWriters()).isTrue();
+            assertThat(spark.read()
+                            .json(receipts.toString())
+                            .filter("outcome = 'accepted'")
+                            .count())
+                    .isEqualTo(sandbox.counts().mapped());
         }
     }
 

@@ -7,6 +7,8 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import io.usermap.client.AllowanceLog;
 import io.usermap.client.Secret;
 import io.usermap.sandbox.SandboxRequest;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Comparator;
@@ -15,11 +17,13 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** The one writer that coordinates itself, where a platform keeps the driver's RPC from the connector. */
 class FallbackIT extends SparkCase {
@@ -28,6 +32,8 @@ class FallbackIT extends SparkCase {
 
     /** Of 4 s: what a lost task may have sent is counted as long as this. */
     private static final String[] SHORT_HOLD = {"requestTimeout", "1s", "connectTimeout", "1s"};
+
+    private static final Duration LEASE = Duration.ofSeconds(3);
 
     private final TaskLog tasks = new TaskLog();
 
@@ -116,6 +122,52 @@ class FallbackIT extends SparkCase {
 
         assertThat(longestPause()).isGreaterThan(holdOf(options).minus(UNDER_WAY));
         assertWindowKept();
+    }
+
+    @Test
+    void aRunThatIsCancelledIsHeardOfBesideTheReceipts(@TempDir Path receipts) throws Exception {
+        try (UserMapRun run = open(receipts)) {
+            CompletableFuture<Throwable> writing = start(20 * PER_SECOND, run.options());
+            waitForRequests(1);
+            run.cancel("Stopped by the test.");
+
+            assertThat(writing.get(10, TimeUnit.SECONDS)).hasStackTraceContaining("Stopped by the test.");
+            assertThat(run.awaitWriters()).isTrue();
+            assertThat(sandbox.counts().mapped()).isLessThan(5 * PER_SECOND);
+            assertThat(spark.read()
+                            .json(receipts.toString())
+                            .filter("outcome = 'accepted'")
+                            .count())
+                    .isEqualTo(sandbox.counts().mapped());
+        }
+        try (Stream<Path> left = Files.list(receipts)) {
+            assertThat(left.filter(file -> file.toString().contains("_lease"))).isEmpty();
+        }
+    }
+
+    @Test
+    void aWriterWhoseRunDoesNotRenewItsLeaseSendsNoMore(@TempDir Path receipts) throws Exception {
+        try (UserMapRun run = open(receipts)) {
+            run.leaseUntil(System.nanoTime() + LEASE.toNanos());
+            CompletableFuture<Throwable> writing = start(40 * PER_SECOND, run.options());
+            long[] renewed = {0};
+            Waiting.until("two requests are there", () -> {
+                renewed[0] = System.nanoTime();
+                run.leaseUntil(renewed[0] + LEASE.toNanos());
+                return sandbox.requests().size() >= 2;
+            });
+
+            assertThat(writing.get(20, TimeUnit.SECONDS)).hasStackTraceContaining(Leases.OVER);
+            assertThat(Duration.ofNanos(System.nanoTime() - renewed[0])).isLessThan(LEASE.plus(UNDER_WAY));
+            assertThat(sandbox.counts().mapped()).isLessThan(10 * PER_SECOND);
+        }
+    }
+
+    private UserMapRun open(Path receipts) {
+        Map<String, String> options = options("receiptsPath", receipts.toString());
+        options.remove("apiKey");
+        return UserMapRun.open(
+                spark, options, Secret.of("key-of-tests"), AllowanceLog.empty(), NoCoordinatorSource.KEPT);
     }
 
     private static Duration holdOf(Map<String, String> options) {
