@@ -111,16 +111,23 @@ final class Interruption implements AutoCloseable {
     }
 
     private void stopUntilClosed() {
+        boolean told = false;
         try {
             do {
-                synchronized (this) {
-                    stop.run();
+                try {
+                    synchronized (this) {
+                        stop.run();
+                    }
+                } catch (Exception e) { // Spark throws checked exceptions that its methods do not declare
+                    // What answers too late today may answer the next time.
+                    if (!told) {
+                        LOG.warn("What is under way could not be ended; trying again.", e);
+                    }
+                    told = true;
                 }
             } while (!closed.await(NAP.toMillis(), TimeUnit.MILLISECONDS));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-        } catch (RuntimeException e) {
-            LOG.warn("What is under way could not be ended; it goes on to its end.", e);
         }
     }
 
