@@ -159,12 +159,12 @@ record Explanation(
         if (folders.length == 0) {
             return List.of();
         }
-        return Receipts.lines(spark, folders)
+        List<Row> answers = Receipts.listingAgain(() -> Receipts.lines(spark, folders)
                 .withColumn("run", expr(RUN))
                 .join(wanted, new String[] {"user_id"})
                 .select("run", "outcome", "global_user_id", "reason", "at")
-                .collectAsList()
-                .stream()
+                .collectAsList());
+        return answers.stream()
                 .map(row -> new InRun(
                         row.getString(0),
                         row.getString(1),

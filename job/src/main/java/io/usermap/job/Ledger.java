@@ -137,7 +137,7 @@ final class Ledger {
                 .findFirst();
     }
 
-    /** {@code run} is about to send: what is left of the allowance is its business from now on. */
+    /** {@code run}, which has said so itself, is about to send: what is left of the allowance is its business now. */
     void sends(LedgerRun run) {
         folder.write(LAST_SENT, run.id());
     }
@@ -183,7 +183,7 @@ final class Ledger {
     Dataset<Row> known(SparkSession spark, State.Version version) {
         Dataset<Row> rows = state(spark).rows(version).select("user_id", "global_user_id");
         return unfinished()
-                .map(run -> Receipts.of(spark, run).acknowledged())
+                .map(run -> Receipts.kept(spark, () -> Receipts.of(spark, run).acknowledged()))
                 .map(newer -> rows.join(newer.select("user_id"), new String[] {"user_id"}, "left_anti")
                         .unionByName(newer))
                 .orElse(rows);

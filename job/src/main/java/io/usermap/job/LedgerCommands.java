@@ -91,7 +91,7 @@ final class LedgerCommands {
             State.Version version = state.current();
             Undo undo = Undo.of(
                     LedgerRun.rows(spark, undone.planAddress()),
-                    Receipts.of(spark, undone).acknowledged(),
+                    Receipts.kept(spark, () -> Receipts.of(spark, undone).acknowledged()),
                     state.rows(version));
             LedgerRun begun = ledger.begin(Instant.now());
             String what =

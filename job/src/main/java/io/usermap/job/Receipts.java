@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Supplier;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -23,6 +24,7 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.storage.StorageLevel;
 
 /**
  * What the data source wrote down of a run, one JSON line per row: the truth about what was acknowledged.
@@ -90,6 +92,20 @@ final class Receipts {
                 }
             }
         }
+    }
+
+    /**
+     * The rows of {@code reading} as they are at this moment, kept on the executors' disks, for a job that takes so long
+     * that a file of receipts may go meanwhile. Where an executor is lost they are read anew. Blocks.
+     */
+    static Dataset<Row> kept(SparkSession spark, Supplier<Dataset<Row>> reading) {
+        return listingAgain(() -> {
+            Dataset<Row> rows = reading.get();
+            // Not the Dataset: Spark would take what is kept of it for whatever is read of the same folder later.
+            JavaRDD<Row> kept = rows.javaRDD().persist(StorageLevel.DISK_ONLY());
+            long unused = kept.count();
+            return spark.createDataFrame(kept, rows.schema());
+        });
     }
 
     private static boolean isFileGone(Throwable failure) {

@@ -76,7 +76,10 @@ record RunHistory(Ledger ledger) {
         if (saved.isPresent() && !interrupted) {
             return saved.get();
         }
-        Report rebuilt = rebuilt(run, Receipts.of(session.spark(), run).count(), interrupted);
+        Report rebuilt = rebuilt(
+                run,
+                Receipts.listingAgain(() -> Receipts.of(session.spark(), run).count()),
+                interrupted);
         if (saved.isEmpty() && !isVerification(run)) {
             run.save(rebuilt);
         }
