@@ -267,11 +267,6 @@ final class Claim implements AutoCloseable {
         }
     }
 
-    /** Whether nobody is known to have taken over. */
-    synchronized boolean isHeld() {
-        return !lost;
-    }
-
     /** Gives the claim back, once a beat that is being written has landed. */
     @Override
     public void close() {

@@ -31,8 +31,11 @@ final class Job {
     private final Instant startedAt = Instant.now();
 
     private @Nullable LedgerRun run;
-    /** False while a saved plan may turn out to have been applied before: its report tells of that. */
+    /** False while a saved plan may turn out to have been applied before, or once another run has taken over. */
     private boolean savesReport = true;
+
+    private boolean reportIsSaved;
+    private @Nullable UncheckedIOException reportIsLost;
 
     private @Nullable Configuration configuration;
     private @Nullable Plan plan;
@@ -112,13 +115,32 @@ final class Job {
         LedgerRun begun = saved.map(ledger::named).orElseGet(() -> ledger.begin(startedAt));
         try (Claim claim = Claim.take(
                 ledger.claims(), begun.id(), read.value(Keys.LOCK_TERM), interruption::pause, console::event)) {
-            try (Target target = Target.open(read)) {
-                return apply(session, read, ledger, saved, allowed, begun, claim, target);
-            } catch (StoppedException e) {
-                // Whoever took over reports on the run now.
-                savesReport = savesReport && claim.isHeld();
-                throw e;
-            }
+            Ending ending = execution.ending(
+                    () -> {
+                        try (Target target = Target.open(read)) {
+                            return apply(session, read, ledger, saved, allowed, begun, claim, target);
+                        }
+                    },
+                    interruption);
+            saveReport(ending, claim);
+            return ending;
+        }
+    }
+
+    /** Saves the report while the ledger is claimed: afterwards somebody else may go on with the run, and report on it. */
+    private void saveReport(Ending ending, Claim claim) {
+        if (run == null || !savesReport) {
+            return;
+        }
+        try {
+            claim.requireHeld();
+            run.save(report(ending));
+            reportIsSaved = true;
+        } catch (StoppedException e) {
+            // Whoever took over reports on the run now.
+            savesReport = false;
+        } catch (UncheckedIOException e) {
+            reportIsLost = e;
         }
     }
 
@@ -132,7 +154,7 @@ final class Job {
             Claim claim,
             Target target) {
         Sending sending = new Sending(session.spark(), read, ledger, console, claim, interruption);
-        Optional<Ending> resumed = resume(ledger, read, sending, target);
+        Optional<Ending> resumed = resume(ledger, read, sending, target, claim);
         boolean inFull =
                 resumed.filter(ending -> ending.exitCode() == ExitCode.DONE).isPresent();
         if (resumed.isPresent() && (!inFull || begun.equals(run))) {
@@ -159,13 +181,13 @@ final class Job {
         }
         return made.writes() == 0
                 ? nothing(planning, begun, ledger, made, read)
-                : send(sending, begun, made, read, target, ledger);
+                : send(sending, begun, made, read, target, ledger, claim);
     }
 
-    private Optional<Ending> resume(Ledger ledger, Configuration read, Sending sending, Target target) {
+    private Optional<Ending> resume(Ledger ledger, Configuration read, Sending sending, Target target, Claim claim) {
         return ledger.unfinished().map(found -> {
             run = found;
-            return send(sending, found, planned(found.plan()), read, target, ledger);
+            return send(sending, found, planned(found.plan()), read, target, ledger, claim);
         });
     }
 
@@ -178,7 +200,13 @@ final class Job {
     }
 
     private Ending send(
-            Sending sending, LedgerRun sendingRun, Plan made, Configuration read, Target target, Ledger ledger) {
+            Sending sending,
+            LedgerRun sendingRun,
+            Plan made,
+            Configuration read,
+            Target target,
+            Ledger ledger,
+            Claim claim) {
         Sending.Sent now = sending.send(sendingRun, made, target);
         sent = now;
         console.summary(Summary.ofApply(made, now));
@@ -186,6 +214,7 @@ final class Job {
         Ending ending = interrupted
                 ? Ending.INTERRUPTED
                 : now.failure().map(execution::failed).orElseGet(() -> settled(made, read, now.rejectedByReason()));
+        claim.requireHeld();
         sendingRun.save(report(ending));
         if (interrupted || now.failure().filter(Job::mayGoOn).isPresent()) {
             sendingRun.interrupt(now.allowanceLog());
@@ -270,7 +299,12 @@ final class Job {
         Report report = report(ending);
         try {
             if (run != null && savesReport) {
-                run.save(report);
+                if (reportIsLost != null) {
+                    throw reportIsLost;
+                }
+                if (!reportIsSaved) {
+                    run.save(report);
+                }
                 console.summary("report: " + run.reportAddress());
             }
             Optional<Path> copy = flags.report();

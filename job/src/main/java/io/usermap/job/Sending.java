@@ -53,6 +53,7 @@ final class Sending {
     private static final Duration FIRST_LINE = Duration.ofSeconds(5);
     private static final Duration LINES = Duration.ofSeconds(10);
     private static final Duration BAR = Duration.ofSeconds(1);
+    private static final Duration SHORTEST_BEAT = Duration.ofMillis(50);
     private static final String INTERRUPTED = "Cannot write mappings: the command was asked to end.";
 
     private final SparkSession spark;
@@ -85,8 +86,11 @@ final class Sending {
      */
     Sent send(LedgerRun run, Plan plan, Target target) {
         Instant start = Instant.now();
-        AllowanceLog seed = seed();
-        long before = run.hasReceipts() ? Receipts.of(spark, run).count().accepted() : 0;
+        long startNanos = System.nanoTime();
+        AllowanceLog seed = Receipts.listingAgain(this::seed);
+        long before = run.hasReceipts()
+                ? Receipts.listingAgain(() -> Receipts.of(spark, run).count()).accepted()
+                : 0;
         if (run.hasBegunToSend()) {
             console.event("run " + run.id() + " was interrupted: " + Phrases.count(before) + " of its "
                     + Phrases.count(plan.writes()) + " mappings are acknowledged; sending the other "
@@ -97,14 +101,12 @@ final class Sending {
             throw StoppedException.interrupted("Cannot apply: the command was asked to end.");
         }
         claim.requireHeld();
-        ledger.sends(run);
-        run.beginToSend(start);
         Map<String, String> options = new HashMap<>(target.writeOptions());
         options.put("receiptsPath", run.receiptsAddress());
         options.put("onRejected", "record");
         Optional<Exception> failure = Optional.empty();
         try (UserMapRun writing = UserMapRun.open(spark, options, target.apiKey(), seed);
-                Beside beside = new Beside(run)) {
+                Beside beside = begin(run)) {
             writing.leaseUntil(claim.leaseUntil());
             beside.renew(writing);
             beside.tell(new Progress(plan.writes() - before, configuration.allowance(), start), writing);
@@ -113,6 +115,7 @@ final class Sending {
                 write(run, plan, writing, lastUnmap);
             } catch (Exception e) { // Spark throws checked exceptions that its methods do not declare
                 failure = Optional.of(e);
+                waitForWriters(writing);
             }
             interruption.during(() -> {});
             if (spark.sparkContext().isStopped()) {
@@ -121,6 +124,8 @@ final class Sending {
             claim.requireHeld();
             UserMapRun.Progress figures = writing.progress();
             AllowanceLog log = writing.allowanceLog();
+            // Nothing is sent any more: should what follows fail, whoever resumes need not assume the worst.
+            run.interrupt(log);
             Receipts.Count count = Receipts.listingAgain(() -> taken(run, plan));
             return new Sent(
                     count.accepted(),
@@ -128,8 +133,28 @@ final class Sending {
                     count.rejectedByReason(),
                     figures,
                     log,
-                    Duration.between(start, Instant.now()),
+                    Duration.ofNanos(System.nanoTime() - startNanos),
                     failure);
+        }
+    }
+
+    /** From here on requests may leave: first the run says so, so that the ledger's note never names one that has not. */
+    private Beside begin(LedgerRun run) {
+        run.beginToSend(Instant.now());
+        ledger.sends(run);
+        return new Beside(run);
+    }
+
+    /** Waits for tasks that Spark is still ending, so that what was acknowledged to them has its receipts. */
+    private void waitForWriters(UserMapRun writing) {
+        try {
+            if (!spark.sparkContext().isStopped() && !writing.awaitWriters()) {
+                console.event("some tasks have not come to their end; what they send again changes nothing");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (Exception e) { // Spark throws checked exceptions that its methods do not declare
+            console.event("nobody knows whether all tasks have come to their end: " + Source.firstLine(e));
         }
     }
 
@@ -162,30 +187,46 @@ final class Sending {
             return;
         }
         Dataset<Row> remaps = changes.filter(col("op").equalTo("remap"));
+        Optional<Instant> before = lastOfFirstStep(run);
         write(
                 withoutReceipt(remaps, run, Receipts.Step.FIRST)
                         .withColumn("global_user_id", lit(null).cast("string"))
                         .withColumn("op", lit("unmap")),
                 run.unmapFirstReceiptsAddress(),
                 writing);
+        long ended = System.nanoTime();
         Dataset<Row> others = changes.filter(col("op").notEqual("remap"));
         if (plan.writes() > 2 * plan.counts().remap()) {
             write(withoutReceipt(others, run, Receipts.Step.SECOND), run.receiptsAddress(), writing);
         }
-        Receipts receipts = Receipts.of(spark, run);
-        Optional<Instant> newest = receipts.lastOfFirstStep();
-        if (newest.isPresent()) {
+        Optional<Instant> newest = lastOfFirstStep(run);
+        if (newest.isPresent() && newest.equals(before)) {
             waitForLateUnmaps(newest.get(), "first step");
+        } else if (newest.isPresent()) {
+            // Sent by this process, whose own clock cannot be set.
+            waitForLateUnmaps(Duration.ofNanos(System.nanoTime() - ended), "first step");
         }
-        Dataset<Row> unmapped =
-                remaps.join(receipts.acknowledged(Receipts.Step.FIRST), new String[] {"user_id"}, "left_semi");
+        Dataset<Row> unmapped = remaps.join(
+                Receipts.kept(spark, () -> Receipts.of(spark, run).acknowledged(Receipts.Step.FIRST)),
+                new String[] {"user_id"},
+                "left_semi");
         write(withoutReceipt(unmapped, run, Receipts.Step.SECOND), run.receiptsAddress(), writing);
     }
 
     private Dataset<Row> withoutReceipt(Dataset<Row> changes, LedgerRun run, Receipts.Step step) {
         return run.hasReceipts()
-                ? changes.join(Receipts.of(spark, run).acknowledged(step), new String[] {"user_id"}, "left_anti")
+                ? changes.join(
+                        Receipts.kept(spark, () -> Receipts.of(spark, run).acknowledged(step)),
+                        new String[] {"user_id"},
+                        "left_anti")
                 : changes;
+    }
+
+    /** When the newest unmap of a two-step remap of {@code run} was answered. */
+    private Optional<Instant> lastOfFirstStep(LedgerRun run) {
+        return run.hasReceipts()
+                ? Receipts.listingAgain(() -> Receipts.of(spark, run).lastOfFirstStep())
+                : Optional.empty();
     }
 
     private static void write(Dataset<Row> changes, String receipts, UserMapRun writing) {
@@ -201,27 +242,46 @@ final class Sending {
                 .save();
     }
 
-    /** The last sign of life of the run before, if it failed and unmaps of its two-step remaps may still be on their way. */
+    /**
+     * The last sign of life of a run that was left before its end while unmaps of its two-step remaps may still be on their
+     * way; not always of the newest run, nor of the one that sent last, which may not have come as far as its first request.
+     */
     private Optional<Instant> lastUnmapOfOthers(LedgerRun run) {
+        Duration most = Plan.lateArrival(configuration.allowance());
+        Instant now = Instant.now();
         return ledger.runs().stream()
                 .filter(other -> other.hasBegunToSend() && !other.id().equals(run.id()))
-                .findFirst()
-                .filter(last -> last.savedReport()
+                .filter(other -> !left(other.lastBeat(), now, most).isZero())
+                .filter(other -> other.savedReport()
                         .flatMap(text -> Json.read(text, Report.class))
                         .filter(report -> !report.outcome().equals(Outcome.FAILED.word())
                                 && !report.outcome().equals(Outcome.INTERRUPTED.word()))
                         .isEmpty())
-                .filter(last -> last.savedPlan()
+                .filter(other -> other.savedPlan()
                         .filter(plan -> plan.unmapsFirst() && plan.counts().remap() > 0)
                         .isPresent())
-                .map(LedgerRun::lastBeat);
+                .map(LedgerRun::lastBeat)
+                .max(Comparator.naturalOrder());
+    }
+
+    /**
+     * How much of {@code most} is left of what began at {@code since}, by the wall clock: where that was set back meanwhile,
+     * all of it. A clock that was set forward cannot be told from a wait.
+     */
+    static Duration left(Instant since, Instant now, Duration most) {
+        Duration age = Duration.between(since, now);
+        Duration left = age.isNegative() ? most : most.minus(age);
+        return left.isNegative() ? Duration.ZERO : left;
     }
 
     private void waitForLateUnmaps(Instant last, String of) throws InterruptedException {
         Duration most = Plan.lateArrival(configuration.allowance());
-        Duration left = Duration.between(Instant.now(), last.plus(most));
-        // The wall clock may have jumped since.
-        Duration wait = left.compareTo(most) > 0 ? most : left;
+        waitForLateUnmaps(most.minus(left(last, Instant.now(), most)), of);
+    }
+
+    /** Waits until an unmap cannot arrive any more that left {@code age} ago at the latest. */
+    private void waitForLateUnmaps(Duration age, String of) throws InterruptedException {
+        Duration wait = Plan.lateArrival(configuration.allowance()).minus(age);
         if (wait.toMillis() > 0) {
             console.event("waiting " + Phrases.duration(wait) + " until no unmap of the " + of + " can still arrive");
             interruption.pause(wait);
@@ -235,15 +295,31 @@ final class Sending {
                 .map(last -> last.allowance().orElseGet(() -> {
                     List<AllowanceLog.Answered> answered = Receipts.of(spark, last)
                             .answeredAfter(last.lastBeat().minus(rules.silentHold()));
-                    // A receipt is a sign of life too.
-                    Instant lastSign = answered.stream()
-                            .map(AllowanceLog.Answered::at)
-                            .filter(at -> at.isAfter(last.lastBeat()))
-                            .max(Comparator.naturalOrder())
-                            .orElseGet(last::lastBeat);
-                    return AllowanceLog.afterCrash(rules, answered, lastSign);
+                    return afterCrash(rules, answered, last.lastBeat());
                 }))
                 .orElseGet(AllowanceLog::empty);
+    }
+
+    /** What a run that crashed may have used up, by its receipts and its last beat. */
+    static AllowanceLog afterCrash(AllowanceRules rules, List<AllowanceLog.Answered> answered, Instant lastBeat) {
+        // A receipt is a sign of life too.
+        Instant lastSign = answered.stream()
+                .map(AllowanceLog.Answered::at)
+                .filter(at -> at.isAfter(lastBeat))
+                .max(Comparator.naturalOrder())
+                .orElse(lastBeat);
+        return AllowanceLog.afterCrash(rules, answered, lastSign);
+    }
+
+    /**
+     * How often a run shows that it is alive: several times a term of its claim, and twice within the margin for which it may
+     * have lived on after its last sign, because the next run reckons with no more than that.
+     */
+    static Duration beats(Duration term, AllowanceRules rules) {
+        Duration ofMargin = rules.margin().dividedBy(2);
+        Duration ofTerm = term.dividedBy(6);
+        Duration beats = ofTerm.compareTo(ofMargin) < 0 ? ofTerm : ofMargin;
+        return beats.compareTo(SHORTEST_BEAT) < 0 ? SHORTEST_BEAT : beats;
     }
 
     /** The threads beside the write; daemons that end with it. */
@@ -254,8 +330,7 @@ final class Sending {
             return thread;
         });
 
-        private final Duration beats = Duration.ofMillis(
-                Math.max(50, configuration.value(Keys.LOCK_TERM).toMillis() / 6));
+        private final Duration beats = beats(configuration.value(Keys.LOCK_TERM), configuration.allowance());
 
         Beside(LedgerRun run) {
             every(beats, beats, () -> beat(run));

@@ -6,12 +6,15 @@ import io.usermap.sandbox.Sandbox;
 import io.usermap.sandbox.SandboxOptions;
 import io.usermap.sandbox.SandboxRequest;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -22,6 +25,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A service that is away for a while, for long, or late, met by whole commands; asserts what it received. */
 class OutageIT {
+    private static final Duration SOON = Duration.ofSeconds(60);
+
     @RegisterExtension
     static final LocalSpark LOCAL = new LocalSpark();
 
@@ -112,6 +117,58 @@ class OutageIT {
         assertThat(sandbox.mappings()).hasSize(300);
         assertThat(usermap.run("apply")).isZero();
         assertThat(usermap.report().path("outcome").asText()).isEqualTo("nothing_to_do");
+    }
+
+    @Test
+    void aCancelledSparkJobEndsInOrderWithAReceiptForWhatIsStillAnswered() throws Exception {
+        usermap.set("write.request-timeout", "20s");
+        sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"requests\": \"2-\", \"delay_answer\": \"6500ms\"}]}");
+        CompletableFuture<Integer> applying = CompletableFuture.supplyAsync(() -> usermap.run("apply"));
+        Waiting.until("two requests are stored", SOON, () -> sandbox.mappings().size() >= 100);
+        LOCAL.spark().sparkContext().cancelAllJobs();
+
+        assertThat(applying.get(30, TimeUnit.SECONDS)).as(usermap.err()).isEqualTo(ExitCode.INTERRUPTED);
+        int stored = received().size();
+        assertThat(usermap.count("accepted")).isEqualTo(stored).isLessThan(300);
+        sandbox.clearFaults();
+
+        assertThat(usermap.run("apply")).as(usermap.err()).isZero();
+        assertThat(received()).hasSize(300);
+    }
+
+    @Test
+    void whatIsUsedUpIsKnownThoughTheStateCouldNotBePublished() throws Exception {
+        assertThat(usermap.run("apply")).as(usermap.err()).isZero();
+        pairs(IntStream.range(0, 300).mapToObj("user-%03d,person-2"::formatted));
+        sandbox.clearRequests();
+        sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"delay_answer\": \"400ms\"}]}");
+        Path state = usermap.ledger().resolve("state");
+        Path aside = usermap.ledger().resolve("aside");
+        CompletableFuture<Integer> applying = CompletableFuture.supplyAsync(() -> usermap.run("apply"));
+        Waiting.until("requests arrive", SOON, () -> !sandbox.requests().isEmpty());
+        Files.move(state, aside);
+        Files.writeString(state, "in the way");
+
+        assertThat(applying.get(60, TimeUnit.SECONDS)).as(usermap.err()).isEqualTo(ExitCode.ERROR);
+        String allowance = Files.readString(usermap.runs().get(1).resolve("allowance.json"));
+        assertThat(allowance).contains("\"interrupted\":true").contains("\"until\"");
+        Files.delete(state);
+        Files.move(aside, state);
+        sandbox.clearRequests();
+
+        assertThat(usermap.run("apply")).as(usermap.err()).isZero();
+        assertThat(sandbox.requests()).as("all was acknowledged").isEmpty();
+        assertThat(usermap.count("accepted") + usermap.count("skipped")).isEqualTo(300);
+    }
+
+    @Test
+    void theReportIsSavedBeforeTheClaimIsLetGo() throws IOException {
+        assertThat(usermap.run("apply")).as(usermap.err()).isZero();
+
+        Path report = usermap.runs().get(0).resolve("report.json");
+        assertThat(Files.getLastModifiedTime(report))
+                .as("the report, and the last change in the folder of claims")
+                .isLessThanOrEqualTo(Files.getLastModifiedTime(usermap.ledger().resolve("claims")));
     }
 
     @Test
