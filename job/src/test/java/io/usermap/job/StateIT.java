@@ -257,7 +257,7 @@ class StateIT {
             try {
                 take(changes);
             } catch (Exception e) { // Spark throws checked exceptions that its methods do not declare
-                assertThat(e).hasStackTraceContaining("Cannot write");
+                assertThat(e).hasStackTraceContaining(TroubledFiles.SCHEME + ":");
             } finally {
                 TroubledFiles.heal();
             }
