@@ -149,7 +149,7 @@ final class Sending {
     private void waitForWriters(UserMapRun writing) {
         try {
             if (!spark.sparkContext().isStopped() && !writing.awaitWriters()) {
-                console.event("some tasks have not come to their end; what they send again changes nothing");
+                console.event("some tasks have not come to their end; what they are acknowledged later is sent again");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
