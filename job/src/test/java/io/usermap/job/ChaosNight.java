@@ -38,14 +38,23 @@ final class ChaosNight {
     /** An answer that took longer may have found nobody waiting. */
     private static final Duration SURELY_IN_TIME = ChaosScene.REQUEST_TIMEOUT.minus(Duration.ofSeconds(1));
 
-    private static final Set<Integer> EXPECTED_CODES =
-            Set.of(ExitCode.DONE, ExitCode.ERROR, ExitCode.REJECTED, ExitCode.CONFIGURATION, ExitCode.INTERRUPTED, 137);
+    /** Of a process that was ended before its program had begun to listen for signals. */
+    private static final int ENDED_EARLY = 143;
+
+    private static final Set<Integer> EXPECTED_CODES = Set.of(
+            ExitCode.DONE,
+            ExitCode.ERROR,
+            ExitCode.REJECTED,
+            ExitCode.CONFIGURATION,
+            ExitCode.INTERRUPTED,
+            137,
+            ENDED_EARLY);
 
     /**
      * What came of a night.
      *
      * @param happened the incidents that happened
-     * @param exitCodes of all runs; 137 is a kill
+     * @param exitCodes of all runs; 137 is a kill, 143 an end before the program had begun
      * @param planned events of the plan
      * @param received events that arrived
      * @param forFaults events sent again because no answer had acknowledged them
