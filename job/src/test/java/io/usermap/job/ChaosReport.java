@@ -38,7 +38,8 @@ class ChaosReport {
             nothing arrived that was not planned, all events that were received are accounted for, and nothing was sent again
             needlessly. *For faults* are events that no answer had acknowledged in time; *for incidents* those whose answer came
             to somebody who was killed or stopped before its receipt was out. A sandbox that was killed has forgotten its
-            window, and the requests of its last milliseconds. Exit code 137 is a kill, 130 the end by SIGTERM.
+            window, and the requests of its last milliseconds. Exit code 137 is a kill, 130 the end by
+            SIGTERM, 143 one before the program listens.
 
             %s
 
