@@ -105,7 +105,7 @@ final class CheckedRows {
         reason = reason.when(Ranks.unreadable(pairs.priority(), columns), RowReason.UNREADABLE_PRIORITY.code());
         Column problem = udf(
                         (UDF3<byte[], byte[], Boolean, String>)
-                                (id, global, asked) -> code(problemOfPair(rules, decoded(id), decoded(global), asked)),
+                                (id, global, asked) -> code(problemOfPair(rules, id, global, asked)),
                         DataTypes.StringType)
                 .apply(bytes(col("user_id")), bytes(col("target")), col("unmap"));
         return source.select(
@@ -126,8 +126,8 @@ final class CheckedRows {
         Column reason = when(leftOut, RowReason.OTHER_ID_TYPE.code())
                 .when(Ranks.unreadable(clusters.priority(), columns), RowReason.UNREADABLE_PRIORITY.code());
         Column problem = udf(
-                        (UDF2<byte[], byte[], String>) (id, cluster) ->
-                                code(problemOfCluster(decoded(cluster)).or(() -> rules.problemOfId(decoded(id)))),
+                        (UDF2<byte[], byte[], String>)
+                                (id, cluster) -> code(problemOfCluster(cluster).or(() -> problemOfId(rules, id))),
                         DataTypes.StringType)
                 .apply(bytes(col("user_id")), bytes(col("target")));
         return source.select(
@@ -142,22 +142,33 @@ final class CheckedRows {
     }
 
     private static Optional<RejectReason> problemOfPair(
-            IdRules rules, @Nullable String id, @Nullable String global, boolean unmap) {
-        return rules.problemOfRow(id, global, unmap).filter(reason -> reason != RejectReason.SELF_MAP);
+            IdRules rules, byte @Nullable [] id, byte @Nullable [] global, boolean unmap) {
+        if (!unmap && id != null && rules.isPlainlyRight(id) && global != null && rules.isPlainlyRight(global)) {
+            return Optional.empty();
+        }
+        return rules.problemOfRow(decoded(id), decoded(global), unmap)
+                .filter(reason -> reason != RejectReason.SELF_MAP);
+    }
+
+    private static Optional<RejectReason> problemOfId(IdRules rules, byte @Nullable [] id) {
+        return id != null && rules.isPlainlyRight(id) ? Optional.empty() : rules.problemOfId(decoded(id));
     }
 
     /** A cluster may have any name but one that stands for no cluster: it would make strangers one person. */
-    private static Optional<RejectReason> problemOfCluster(@Nullable String cluster) {
+    private static Optional<RejectReason> problemOfCluster(byte @Nullable [] cluster) {
         if (cluster == null) {
             return Optional.of(RejectReason.MISSING_ID);
         }
-        String name = cluster.strip();
+        if (OF_A_PART.isPlainlyRight(cluster)) {
+            return Optional.empty();
+        }
+        String name = IdRules.decoded(cluster).strip();
         return name.isEmpty() ? Optional.of(RejectReason.EMPTY) : placeholder(name);
     }
 
     /** Numbers such as 0 are placeholders for users, and names of clusters and records like any other. */
     private static Optional<RejectReason> placeholder(String text) {
-        return !NUMBER.matcher(text).matches() && IdRules.isPlaceholder(text)
+        return IdRules.isPlaceholder(text) && !NUMBER.matcher(text).matches()
                 ? Optional.of(RejectReason.PLACEHOLDER)
                 : Optional.empty();
     }

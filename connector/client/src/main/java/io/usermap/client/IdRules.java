@@ -26,6 +26,7 @@ public record IdRules(int minIdLength) implements Serializable {
     public static final int MAX_ID_LENGTH = 1024;
 
     private static final char REPLACEMENT = '\uFFFD';
+    private static final byte DELETE = 0x7F;
 
     /** Ids that the event API refuses, matched without regard to case (documentation of the event API). */
     private static final Set<String> PLACEHOLDERS = Set.of(
@@ -42,6 +43,9 @@ public record IdRules(int minIdLength) implements Serializable {
             "lmy47d",
             "0",
             "-1");
+
+    /** Letters of the longest placeholder; the zero UUID aside, which begins with a zero. */
+    private static final int LONGEST_WORD = 9;
 
     public IdRules {
         if (minIdLength < 1 || minIdLength > MAX_ID_LENGTH) {
@@ -92,10 +96,28 @@ public record IdRules(int minIdLength) implements Serializable {
         return hasLoneSurrogate(id) ? Optional.of(RejectReason.INVALID_TEXT) : Optional.empty();
     }
 
+    /**
+     * Whether an id in UTF-8 is one of the many that are seen to be right as they are; of others {@link #problemOfId} tells.
+     *
+     * <p>These are long enough for no placeholder, and all ASCII without blanks and control characters.
+     */
+    public boolean isPlainlyRight(byte[] utf8) {
+        int length = utf8.length;
+        if (length <= LONGEST_WORD || length < minIdLength || length > MAX_ID_LENGTH || utf8[0] == '0') {
+            return false;
+        }
+        for (byte unit : utf8) {
+            if (unit <= ' ' || unit == DELETE) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     /** Whether {@code id} is one of the values that stand for nobody, such as {@code N/A}. */
     public static boolean isPlaceholder(String id) {
-        // Nearly every id is judged by its length: the longest word has nine letters, the rest is the zero UUID.
-        boolean likely = id.length() <= 9 || (id.length() == 36 && id.charAt(0) == '0');
+        // Nearly every id is judged by its length.
+        boolean likely = id.length() <= LONGEST_WORD || (id.length() == 36 && id.charAt(0) == '0');
         return likely && PLACEHOLDERS.contains(id.toLowerCase(Locale.ROOT));
     }
 

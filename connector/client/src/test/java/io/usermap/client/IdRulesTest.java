@@ -4,6 +4,8 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.Random;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -36,6 +38,28 @@ class IdRulesTest {
     void refusesAPlaceholderInAnyCase(String id) {
         assertThat(rules.problemOfId(id)).contains(RejectReason.PLACEHOLDER);
         assertThat(IdRules.isPlaceholder(id)).isTrue();
+        assertThat(new IdRules(1).isPlainlyRight(id.getBytes(UTF_8))).isFalse();
+    }
+
+    @Test
+    void whatIsPlainlyRightIsRight() {
+        long seed = Long.getLong("usermap.seed", 20261122L);
+        Random random = new Random(seed);
+        String units = "abcdefXYZ09-_@/ ~\t\u007f\u0085\u00e9";
+        int plain = 0;
+        for (int round = 0; round < 20_000; round++) {
+            String id = random.ints(random.nextInt(round % 100 == 0 ? 1_100 : 14), 0, units.length())
+                    .mapToObj(at -> units.substring(at, at + 1))
+                    .collect(Collectors.joining());
+            IdRules some = new IdRules(1 + random.nextInt(14));
+            if (some.isPlainlyRight(id.getBytes(UTF_8))) {
+                plain++;
+                assertThat(some.problemOfId(id))
+                        .as("seed %d: '%s', %s", seed, id, some)
+                        .isEmpty();
+            }
+        }
+        assertThat(plain).as("seed %d", seed).isPositive();
     }
 
     @ParameterizedTest
