@@ -1,9 +1,11 @@
 package io.usermap.job;
 
+import java.io.Closeable;
 import java.io.IOException;
 import java.io.Serial;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
@@ -12,15 +14,22 @@ import java.util.NoSuchElementException;
 import java.util.Objects;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
+import org.apache.parquet.HadoopReadOptions;
+import org.apache.parquet.column.ColumnDescriptor;
+import org.apache.parquet.column.ColumnReader;
+import org.apache.parquet.column.impl.ColumnReadStoreImpl;
+import org.apache.parquet.column.page.PageReadStore;
 import org.apache.parquet.filter2.compat.FilterCompat;
 import org.apache.parquet.filter2.predicate.FilterApi;
 import org.apache.parquet.filter2.predicate.FilterPredicate;
+import org.apache.parquet.hadoop.ParquetFileReader;
 import org.apache.parquet.hadoop.ParquetReader;
 import org.apache.parquet.hadoop.ParquetWriter;
 import org.apache.parquet.hadoop.api.InitContext;
 import org.apache.parquet.hadoop.api.ReadSupport;
 import org.apache.parquet.hadoop.api.WriteSupport;
 import org.apache.parquet.hadoop.metadata.CompressionCodecName;
+import org.apache.parquet.hadoop.util.HadoopInputFile;
 import org.apache.parquet.io.api.Binary;
 import org.apache.parquet.io.api.Converter;
 import org.apache.parquet.io.api.GroupConverter;
@@ -58,21 +67,29 @@ final class StateFile {
 
     private StateFile() {}
 
+    private interface Entries {
+        /** The next one; null after the last. */
+        @Nullable
+        Entry read() throws IOException;
+    }
+
     /** Entries of a file in the order of their keys; closes the file at its end. */
     static final class Reader implements Iterator<Entry>, AutoCloseable {
         private final Path path;
-        private final ParquetReader<Entry> file;
+        private final Closeable file;
+        private final Entries entries;
         private @Nullable Entry next;
 
-        private Reader(Path path, ParquetReader<Entry> file) {
+        private Reader(Path path, Closeable file, Entries entries) {
             this.path = path;
             this.file = file;
+            this.entries = entries;
             advance();
         }
 
         private void advance() {
             try {
-                next = file.read();
+                next = entries.read();
                 if (next == null) {
                     file.close();
                 }
@@ -108,7 +125,67 @@ final class StateFile {
 
     /** Opens a file for all of its entries. */
     static Reader read(Path path, Configuration hadoop) {
-        return open(path, hadoop, FilterCompat.NOOP);
+        try {
+            Scan scan = new Scan(ParquetFileReader.open(
+                    HadoopInputFile.fromPath(path, hadoop),
+                    HadoopReadOptions.builder(hadoop, path).build()));
+            return new Reader(path, scan, scan::read);
+        } catch (IOException e) {
+            throw lost("read", path, e);
+        }
+    }
+
+    /**
+     * All entries of a file, column by column: putting rows together, as readers of Parquet do in general, takes twice as
+     * long.
+     */
+    private static final class Scan implements Closeable {
+        private static final List<ColumnDescriptor> COLUMNS = SCHEMA.getColumns();
+
+        private final ParquetFileReader file;
+        private final List<ColumnReader> columns = new ArrayList<>();
+        private long left;
+
+        Scan(ParquetFileReader file) {
+            this.file = file;
+            file.setRequestedSchema(SCHEMA);
+        }
+
+        @Nullable
+        Entry read() throws IOException {
+            while (left == 0) {
+                PageReadStore pages = file.readNextRowGroup();
+                if (pages == null) {
+                    return null;
+                }
+                left = pages.getRowCount();
+                ColumnReadStoreImpl store = new ColumnReadStoreImpl(
+                        pages,
+                        new Assembly().getRootConverter(),
+                        SCHEMA,
+                        file.getFileMetaData().getCreatedBy());
+                columns.clear();
+                COLUMNS.forEach(column -> columns.add(store.getColumnReader(column)));
+            }
+            left--;
+            long key = columns.get(0).getLong();
+            columns.get(0).consume();
+            return new Entry(key, Objects.requireNonNull(text(1)), text(2));
+        }
+
+        private @Nullable UTF8String text(int number) {
+            ColumnReader column = columns.get(number);
+            boolean there =
+                    column.getCurrentDefinitionLevel() == column.getDescriptor().getMaxDefinitionLevel();
+            UTF8String text = there ? UTF8String.fromBytes(column.getBinary().getBytes()) : null;
+            column.consume();
+            return text;
+        }
+
+        @Override
+        public void close() throws IOException {
+            file.close();
+        }
     }
 
     /**
@@ -117,7 +194,15 @@ final class StateFile {
      * @param keys sorted; at least one
      */
     static Reader read(Path path, Configuration hadoop, List<Long> keys) {
-        return open(path, hadoop, FilterCompat.get(anyOf(keys)));
+        try {
+            ParquetReader<Entry> file = ParquetReader.builder(new Rows(), path)
+                    .withConf(hadoop)
+                    .withFilter(FilterCompat.get(anyOf(keys)))
+                    .build();
+            return new Reader(path, file, file::read);
+        } catch (IOException e) {
+            throw lost("read", path, e);
+        }
     }
 
     /** Parquet finds the pages of one key by bisection, but those of a set by its smallest and largest member only. */
@@ -127,19 +212,6 @@ final class StateFile {
         }
         int middle = keys.size() / 2;
         return FilterApi.or(anyOf(keys.subList(0, middle)), anyOf(keys.subList(middle, keys.size())));
-    }
-
-    private static Reader open(Path path, Configuration hadoop, FilterCompat.Filter filter) {
-        try {
-            return new Reader(
-                    path,
-                    ParquetReader.builder(new Entries(), path)
-                            .withConf(hadoop)
-                            .withFilter(filter)
-                            .build());
-        } catch (IOException e) {
-            throw lost("read", path, e);
-        }
     }
 
     /** Writes {@code entries}, which come in the order of their keys; blocks. */
@@ -177,11 +249,11 @@ final class StateFile {
 
         @Override
         protected WriteSupport<Entry> getWriteSupport(Configuration hadoop) {
-            return new Rows();
+            return new RowWriter();
         }
     }
 
-    private static final class Rows extends WriteSupport<Entry> {
+    private static final class RowWriter extends WriteSupport<Entry> {
         private @Nullable RecordConsumer consumer;
 
         @Override
@@ -213,7 +285,7 @@ final class StateFile {
         }
     }
 
-    private static final class Entries extends ReadSupport<Entry> {
+    private static final class Rows extends ReadSupport<Entry> {
         @Override
         public ReadContext init(InitContext context) {
             return new ReadContext(SCHEMA);

@@ -79,11 +79,12 @@ record StateSegment(String folder, int parts, Map<String, Integer> files, long e
                 }
             }
         }
-        return new Merged(open);
+        // Most of a state is in its base: what is sorted already needs no merging.
+        return open.size() == 1 ? open.remove() : new Merged(open);
     }
 
     /** A file that is being read; its head is the next entry of the wanted partition. */
-    private static final class Open {
+    private static final class Open implements Iterator<Entry> {
         private final StateFile.Reader reader;
         private final int age;
         private final int partitions;
@@ -113,7 +114,23 @@ record StateSegment(String folder, int parts, Map<String, Integer> files, long e
                     return true;
                 }
             }
+            head = null;
             return false;
+        }
+
+        @Override
+        public boolean hasNext() {
+            return head != null;
+        }
+
+        @Override
+        public Entry next() {
+            if (head == null) {
+                throw new NoSuchElementException("the partition has no more entries");
+            }
+            Entry entry = head;
+            advance();
+            return entry;
         }
     }
 
