@@ -89,7 +89,7 @@ record LedgerRun(String id, LedgerFolder folder) {
      * <p>A file that is damaged or gone ends the reading, also in a session that is told to skip such files.
      */
     static Dataset<Row> rows(SparkSession spark, String... addresses) {
-        return spark.read().options(WHOLE).parquet(addresses);
+        return spark.read().schema(Stars.PLAN).options(WHOLE).parquet(addresses);
     }
 
     /**

@@ -34,6 +34,7 @@ final class PlanFacts extends AccumulatorV2<PlanFacts.Partition, Map<Integer, Pl
         private final int number;
         private final TreeMap<String, Long> counts = new TreeMap<>();
         private final ArrayList<Absent> absent = new ArrayList<>();
+        private final ArrayList<UTF8String> centres = new ArrayList<>();
         private long rows;
         private long largest;
 
@@ -59,6 +60,13 @@ final class PlanFacts extends AccumulatorV2<PlanFacts.Partition, Map<Integer, Pl
         void absent(Absent user, int most) {
             if (absent.size() < most) {
                 absent.add(user);
+            }
+        }
+
+        /** Keeps {@code centre} in mind, unless there are {@code most} already. */
+        void centre(UTF8String centre, int most) {
+            if (centres.size() < most) {
+                centres.add(centre.clone());
             }
         }
 
@@ -100,6 +108,13 @@ final class PlanFacts extends AccumulatorV2<PlanFacts.Partition, Map<Integer, Pl
     List<Absent> absent() {
         return partitions.values().stream()
                 .flatMap(partition -> partition.absent.stream())
+                .toList();
+    }
+
+    /** The centres that were kept in mind. */
+    List<UTF8String> centres() {
+        return partitions.values().stream()
+                .flatMap(partition -> partition.centres.stream())
                 .toList();
     }
 

@@ -14,6 +14,7 @@ import io.usermap.client.RejectReason;
 import io.usermap.job.Found.Kind;
 import io.usermap.job.Keys.Mode;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Iterator;
@@ -22,7 +23,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
-import org.apache.spark.TaskContext;
+import java.util.stream.Collectors;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -70,6 +71,9 @@ final class Planner implements AutoCloseable {
     private static final long BYTES_A_PARTITION = 32L << 20;
     /** No source of so many bytes has few users. */
     private static final long LARGE_BYTES = 64L << 20;
+    /** So many partitions may share a file of the plan, one after the other. */
+    private static final int PARTITIONS_A_FILE = 16;
+
     /** Sources that cannot tell their size say something absurd. */
     private static final long UNKNOWN_BYTES = 1L << 50;
 
@@ -103,6 +107,9 @@ final class Planner implements AutoCloseable {
                 () -> new Making(checked.sparkSession(), state, version, mode, Limits.USUAL).planner(checked, shape));
     }
 
+    /** A partition and its number, which a task knows no more once it has several of them. */
+    private record Numbered(int index, Iterator<InternalRow> rows) {}
+
     /** The steps of a plan. */
     record Making(SparkSession spark, State state, State.Version version, Mode mode, Limits limits) {
 
@@ -126,8 +133,10 @@ final class Planner implements AutoCloseable {
             JavaRDD<InternalRow> byCluster = byCluster(
                     byId.mapPartitionsWithIndex((index, rows) -> census.found(index, partitions, rows), true),
                     partitions);
-            // The figures are complete once the shuffle is written, which this waits for.
-            byCluster.foreachPartition(rows -> {});
+            // The figures are complete once the shuffle is written, which a single task of what follows waits for.
+            byCluster
+                    .mapPartitions(rows -> Collections.<Boolean>emptyIterator())
+                    .collectPartitions(new int[] {0});
             RowReason.requireReadable(seen.rows(), seen.counts(Census.LEFT_OUT));
             HashMap<UTF8String, List<UTF8String>> told = new HashMap<>();
             JavaRDD<InternalRow> followers = none(partitions);
@@ -138,10 +147,19 @@ final class Planner implements AutoCloseable {
             } else {
                 followers = followers(census, byId, byCluster, partitions);
             }
-            Stars stars = new Stars(context().broadcast(told), settled);
-            JavaRDD<Row> changes = byCluster.zipPartitions(
-                    followers, (found, more) -> stars.changes(TaskContext.getPartitionId(), found, more));
-            Dataset<Row> plan = spark.createDataFrame(changes, Stars.PLAN);
+            Stars stars = new Stars(context().broadcast(told), limits.told() / partitions, settled);
+            JavaRDD<Row> changes = byCluster
+                    .mapPartitionsWithIndex(
+                            (index, rows) -> List.of(new Numbered(index, rows)).iterator(), true)
+                    .zipPartitions(followers, (found, more) -> {
+                        Numbered part = found.next();
+                        return stars.changes(part.index(), part.rows(), more);
+                    });
+            // Changes are few beside the rows they come from: in a file of each partition the files would cost most.
+            int files = Math.max(
+                    partitions / PARTITIONS_A_FILE,
+                    Math.min(partitions, 4 * context().defaultParallelism()));
+            Dataset<Row> plan = spark.createDataFrame(changes.coalesce(files), Stars.PLAN);
             return new Planner(pairs, seen, settled, isPairs ? asPairs(plan) : plan);
         }
 
@@ -371,6 +389,17 @@ final class Planner implements AutoCloseable {
     /** Users of the largest cluster, its centre included; known once the plan was written. */
     long largestCluster() {
         return settled.largestCluster();
+    }
+
+    /**
+     * Centres that some users of their cluster were mapped to before and others come to from elsewhere, known once the plan
+     * was written; empty if they are too many to be kept in mind.
+     */
+    Optional<Set<String>> joinedCentres() {
+        List<UTF8String> centres = settled.centres();
+        return centres.size() < settled.count(Stars.JOINED)
+                ? Optional.empty()
+                : Optional.of(centres.stream().map(UTF8String::toString).collect(Collectors.toSet()));
     }
 
     /** Rows that the source has. */

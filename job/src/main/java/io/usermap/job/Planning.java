@@ -14,6 +14,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -62,11 +63,13 @@ final class Planning {
             Plan.Changes changes = cut ? changes(run) : all;
             Moves moves = changes.remap() + changes.unmap() == 0
                     ? Moves.NONE
-                    : Moves.of(
+                    : moves(
                             sendable(run),
-                            persons -> new StateLookup(spark, state, version)
-                                    .members(persons, Planner.Limits.USUAL.small()),
-                            !(shape instanceof Shape.Pairs));
+                            changes.all() <= Moves.FEW,
+                            new StateLookup(spark, state, version),
+                            !(shape instanceof Shape.Pairs),
+                            // What a budget has cut off is missing among the changes.
+                            cut ? Optional.empty() : planner.joinedCentres());
             Plan plan = plan(
                     run,
                     new Origin(
@@ -94,6 +97,25 @@ final class Planning {
             run.save(plan);
             return plan;
         }
+    }
+
+    private Moves moves(
+            Dataset<Row> changes,
+            boolean few,
+            StateLookup lookup,
+            boolean centresAreUsers,
+            Optional<Set<String>> joinedCentres) {
+        int small = Planner.Limits.USUAL.small();
+        if (!few) {
+            return Moves.of(changes, persons -> lookup.members(persons, small), centresAreUsers);
+        }
+        return Moves.of(
+                changes.collectAsList(),
+                joinedCentres
+                        .filter(centres -> centresAreUsers)
+                        .map(Moves::among)
+                        .orElse(persons -> lookup.members(persons, small)),
+                centresAreUsers);
     }
 
     /**

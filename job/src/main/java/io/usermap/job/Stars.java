@@ -30,14 +30,19 @@ import org.jspecify.annotations.Nullable;
  * cluster.
  *
  * @param followers of few absent users all, by their target; they come to the cluster of which their target is a member
+ * @param mostCentres how many centres that are joined by users of others a partition tells the driver of
  * @param facts takes the figures
  */
-record Stars(Broadcast<HashMap<UTF8String, List<UTF8String>>> followers, PlanFacts facts) implements Serializable {
+record Stars(Broadcast<HashMap<UTF8String, List<UTF8String>>> followers, int mostCentres, PlanFacts facts)
+        implements Serializable {
     @Serial
     private static final long serialVersionUID = 1L;
 
     /** Users whose mapping is as it should be, in the counts. */
     static final String UNCHANGED = "unchanged";
+
+    /** Centres that some users of their cluster are mapped to already, and others come to from elsewhere, in the counts. */
+    static final String JOINED = "joined";
 
     /** The rows of a plan. */
     static final StructType PLAN = new StructType()
@@ -189,7 +194,22 @@ record Stars(Broadcast<HashMap<UTF8String, List<UTF8String>>> followers, PlanFac
                     .forEach(id -> members.add(new Member(id, false, false, true, true, Double.NaN, row.user()))));
             figures.cluster(members.size());
             UTF8String centre = Election.centre(members);
+            tellIfJoined(centre, members);
             members.forEach(member -> settle(cluster, centre, member));
+        }
+
+        private void tellIfJoined(UTF8String centre, List<Member> members) {
+            boolean stays = false;
+            boolean comes = false;
+            for (Member member : members) {
+                boolean there = centre.equals(member.present());
+                stays |= there;
+                comes |= !there && member.present() != null;
+            }
+            if (stays && comes) {
+                figures.count(JOINED);
+                figures.centre(centre, mostCentres);
+            }
         }
 
         private void settle(UTF8String cluster, UTF8String centre, Member member) {

@@ -14,9 +14,11 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
@@ -86,10 +88,24 @@ record StateLookup(SparkSession spark, State state, State.Version version) {
                 .join(targets, new String[] {"target"}, "left_semi");
     }
 
+    /** The same for users who are at hand. */
+    Map<String, Long> members(Set<String> targets, int few) {
+        if (targets.size() <= few) {
+            return pointing(utf8(targets.stream()), user -> true).stream()
+                    .collect(Collectors.groupingBy(entry -> String.valueOf(entry.target()), Collectors.counting()));
+        }
+        Dataset<Row> rows =
+                spark.createDataset(List.copyOf(targets), Encoders.STRING()).toDF("target");
+        return members(rows, few).collectAsList().stream()
+                .collect(Collectors.toMap(row -> row.getAs("target"), row -> row.getAs("members")));
+    }
+
+    private static Set<UTF8String> utf8(Stream<String> ids) {
+        return ids.map(UTF8String::fromString).collect(Collectors.toSet());
+    }
+
     private static Set<UTF8String> first(Dataset<Row> ids, int most) {
-        return ids.limit(most).collectAsList().stream()
-                .map(row -> UTF8String.fromString(row.getString(0)))
-                .collect(Collectors.toSet());
+        return utf8(ids.limit(most).collectAsList().stream().map(row -> row.getString(0)));
     }
 
     private static Row target(Entry entry) {

@@ -252,7 +252,7 @@ class CutIT {
                 .isEqualTo(Moves.NONE);
     }
 
-    /** Both ways to learn how many users a person has tell the same. */
+    /** Both ways to count, and to learn how many users a person has, tell the same. */
     private static Moves moves(Dataset<Row> changes, Map<String, String> before, boolean centresAreUsers) {
         State state = new StateOnDisk(LOCAL.spark(), folder).with(state(before)).state();
         StateLookup lookup = new StateLookup(LOCAL.spark(), state, state.current());
@@ -260,7 +260,28 @@ class CutIT {
 
         assertThat(Moves.of(changes, persons -> lookup.members(persons, 0), centresAreUsers))
                 .isEqualTo(lookedUp);
+        for (int few : List.of(0, 1_000)) {
+            assertThat(Moves.of(
+                            changes.collectAsList(),
+                            (Set<String> persons) -> lookup.members(persons, few),
+                            centresAreUsers))
+                    .isEqualTo(lookedUp);
+        }
         return lookedUp;
+    }
+
+    @ParameterizedTest
+    @EnumSource(Mode.class)
+    void countsTheSameMergesAndSplitsOfAFewChangesAndOfMany(Mode mode) {
+        long seed = Long.getLong("usermap.seed", 20261122L);
+        Random random = new Random(seed);
+        Map<String, String> before = stars(clustering(random));
+        List<Row> changes = changes(clustering(random), before, mode);
+
+        Moves moves = moves(LOCAL.spark().createDataFrame(changes, PLAN), before, true);
+
+        assertThat(moves.merged()).as("seed %d", seed).isPositive();
+        assertThat(moves.split()).as("seed %d", seed).isPositive();
     }
 
     @Test

@@ -17,6 +17,7 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -138,13 +139,20 @@ class PlannerIT {
     }
 
     private static List<String> planned(Planner made) {
+        return told(rows(made));
+    }
+
+    private static List<Row> rows(Planner made) {
         try (Planner planner = made) {
-            return planner.plan().collectAsList().stream()
-                    .map(row ->
-                            row.getString(0) + " " + row.getString(1) + " " + row.getString(2) + " " + row.getString(4))
-                    .sorted()
-                    .toList();
+            return planner.plan().collectAsList();
         }
+    }
+
+    private static List<String> told(List<Row> changes) {
+        return changes.stream()
+                .map(row -> row.getString(0) + " " + row.getString(1) + " " + row.getString(2) + " " + row.getString(4))
+                .sorted()
+                .toList();
     }
 
     @TestFactory
@@ -448,7 +456,14 @@ class PlannerIT {
             List<Row> rows = source.entrySet().stream()
                     .map(entry -> RowFactory.create(entry.getValue(), entry.getKey()))
                     .toList();
-            List<String> changes = planned(ledger.planner(clusters(rows), CLUSTERS, RULES, mode, limits));
+            Planner planner = ledger.planner(clusters(rows), CLUSTERS, RULES, mode, limits);
+            List<Row> planned = rows(planner);
+            if (limits.told() > 0) {
+                assertThat(Moves.of(planned, Moves.among(planner.joinedCentres().orElseThrow()), true))
+                        .as("what the state would tell: seed %d, step %d", seed, step)
+                        .isEqualTo(Moves.of(planned, membersIn(state), true));
+            }
+            List<String> changes = told(planned);
             int fewest = BruteForce.fewestWrites(source, state, mode);
             applyTo(state, changes);
             ledger.with(acknowledged(changes));
@@ -484,6 +499,13 @@ class PlannerIT {
                         "reject v y conflict",
                         "remap v h follows",
                         "remap w h follows");
+    }
+
+    /** How many users are mapped to each of some persons. */
+    private static Function<Set<String>, Map<String, Long>> membersIn(Map<String, String> state) {
+        return persons -> state.values().stream()
+                .filter(persons::contains)
+                .collect(Collectors.groupingBy(person -> person, Collectors.counting()));
     }
 
     /** What a service acknowledges that does all of {@code changes}. */

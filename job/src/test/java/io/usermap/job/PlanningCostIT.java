@@ -5,15 +5,21 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.usermap.client.IdRules;
 import io.usermap.job.Keys.Mode;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntFunction;
 import java.util.stream.IntStream;
@@ -101,8 +107,8 @@ class PlanningCostIT {
             "remap user-24 person-1",
             "remap user-7 centre-9");
 
-    private static long bytesOnDisk() throws IOException {
-        try (Stream<Path> files = Files.walk(folder.resolve("large"))) {
+    private static long bytes(Path below) throws IOException {
+        try (Stream<Path> files = Files.walk(below)) {
             return files.filter(Files::isRegularFile)
                     .mapToLong(PlanningCostIT::size)
                     .sum();
@@ -128,7 +134,56 @@ class PlanningCostIT {
 
         assertThat(planned(pairs(FEW), new Planner.Limits(1_000, 1_000, 1_000))).isEqualTo(FEW_PLANNED);
 
-        assertThat(bytesRead() - before).isPositive().isLessThan(bytesOnDisk() / 5);
+        assertThat(bytesRead() - before).isPositive().isLessThan(bytes(folder.resolve("large")) / 5);
+    }
+
+    /** Five users to a cluster, under ids so long that they fill files; of every hundredth cluster one goes to the next. */
+    private static Dataset<Row> clusters(boolean moved) {
+        String cluster = "cast(floor((id + " + (moved ? "if(id % 500 = 3, 5, 0)" : "0") + ") / 5) AS string)";
+        return LOCAL.spark()
+                .range(20_000)
+                .selectExpr(
+                        "concat(if(id % 5 = 0, 'a-', 'b-'), sha2('a' || id, 512), sha2('b' || id, 512)) AS id",
+                        cluster + " AS cluster");
+    }
+
+    @Test
+    void mergesAndSplitsAreToldWithoutReadingTheStateAgain() throws IOException {
+        Path data = folder.resolve("once");
+        Ledger ledger = Ledger.open(
+                LOCAL.spark().sparkContext().hadoopConfiguration(),
+                data.resolve("ledger").toString(),
+                "cost");
+        Dataset<Row> first = clusters(false);
+        ledger.state(LOCAL.spark())
+                .take(
+                        first.filter("id LIKE 'b-%'")
+                                .join(first.filter("id LIKE 'a-%'").withColumnRenamed("id", "centre"), "cluster")
+                                .selectExpr("id AS user_id", "centre AS global_user_id"),
+                        0,
+                        "first");
+        clusters(true).write().parquet(data.resolve("source").toString());
+        Configuration configuration = Configuration.of(
+                Map.of(
+                        "source.path",
+                        data.resolve("source").toString(),
+                        "source.id-column",
+                        "id",
+                        "source.cluster-column",
+                        "cluster"),
+                Set.of(Configuration.Need.SOURCE),
+                Map.of());
+        PrintStream nowhere = new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8);
+        Console console = new Console(nowhere, nowhere, true, false, false);
+        long before = bytesRead();
+
+        Plan plan = new Planning(LOCAL.spark(), configuration, ledger, console).make(ledger.begin(Instant.now()));
+
+        assertThat(plan.counts().remap()).isEqualTo(40);
+        assertThat(plan.counts().merged()).isEqualTo(40);
+        // The state holds each user twice: for those who ask for the user, and for those who ask for the target.
+        long once = bytes(data.resolve("source")) + bytes(data.resolve("ledger").resolve("state")) / 2;
+        assertThat(bytesRead() - before).isBetween(once / 2, once * 5 / 4);
     }
 
     @Test
@@ -236,7 +291,7 @@ class PlanningCostIT {
         });
         JavaSparkContext context =
                 JavaSparkContext.fromSparkContext(LOCAL.spark().sparkContext());
-        Stars stars = new Stars(context.broadcast(new HashMap<>()), facts());
+        Stars stars = new Stars(context.broadcast(new HashMap<>()), 0, facts());
         long before = bytesInUse();
 
         assertThat(drained(stars.changes(0, rows, Collections.emptyIterator()))).isEqualTo(ROWS);
