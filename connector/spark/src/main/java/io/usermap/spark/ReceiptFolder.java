@@ -207,8 +207,7 @@ final class ReceiptFolder implements Closeable {
     private IOException unwritten(IOException e) {
         return new IOException(
                 "Cannot write receipts into " + folder + ": " + e.getMessage()
-                        + ". Nothing more was sent from this partition. Make room there, or mend the filesystem, and run"
-                        + " again: what has a receipt is not sent twice.",
+                        + ". Make room there, or mend the filesystem, and run again: what has a receipt is not sent twice.",
                 e);
     }
 

@@ -30,6 +30,8 @@ import java.util.Set;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.stream.IntStream;
 import org.apache.spark.TaskContext;
 import org.apache.spark.sql.catalyst.InternalRow;
@@ -45,12 +47,14 @@ import org.jspecify.annotations.Nullable;
  * held back. Memory is one batch, or two where the last small requests of one may be in flight while the next is
  * gathered, whatever the partition's size. What goes wrong with the service or a row does not throw
  * here, where Spark would try the partition four times and send it four times: it is carried to the driver in the commit
- * message. Used by the task's thread only.
+ * message. Used by the task's thread, and at {@link #abort} by one that ends it in its place.
  */
 final class UserMapDataWriter implements DataWriter<InternalRow> {
     private static final int SPARK_UPDATES_METRICS_EVERY = 100;
     /** What a reply may take from the HTTP client's time-out to the task. */
     private static final Duration ON_THE_WAY = Duration.ofSeconds(1);
+
+    private static final Duration MOST_FOR_CLOSING = Duration.ofSeconds(30);
 
     /**
      * What a partition's writer tells the driver.
@@ -100,15 +104,6 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         this.columns = plan.columns();
         this.idRules = options.idRules();
         this.batch = newBatch();
-        this.line = plan.lines().connect(new Allowance.Writer(plan.writeId(), partition, taskId));
-        this.sender = new BatchSender(
-                plan.writeId() + "-" + partition + "-" + taskId,
-                UserMapClient.of(options.endpoints(), options.connectTimeout(), options.requestTimeout()),
-                line,
-                Pacer.of(plan.allowanceName()),
-                RetrySchedule.of(options.maxAttempts()),
-                tally,
-                UserMapDataWriter::checkTask);
         this.receipts = new WriterReceipts(
                 receiptsFolder.isEmpty()
                         ? Optional.empty()
@@ -118,7 +113,17 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
                                 plan.writeId(),
                                 partition,
                                 plan.partitions(),
-                                taskId)));
+                                taskId)),
+                this::endWithoutReceipts);
+        this.line = plan.lines().connect(new Allowance.Writer(plan.writeId(), partition, taskId));
+        this.sender = new BatchSender(
+                plan.writeId() + "-" + partition + "-" + taskId,
+                UserMapClient.of(options.endpoints(), options.connectTimeout(), options.requestTimeout()),
+                line,
+                Pacer.of(plan.allowanceName()),
+                RetrySchedule.of(options.maxAttempts()),
+                tally,
+                UserMapDataWriter::checkTask);
     }
 
     @Override
@@ -162,7 +167,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         gather(finding.toSend());
     }
 
-    private void conflict(Mapping mapping) throws IOException {
+    private void conflict(Mapping mapping) {
         if (plan.options().onConflict() == OnConflict.FAIL) {
             fail("Cannot write mappings: near row " + rows + " of partition " + partition
                     + ", rows of one user contradict each other. Keep one row a user, or set option 'onConflict' to"
@@ -221,7 +226,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         BatchSender.Result result() throws InterruptedException;
     }
 
-    private BatchSender.Result sent(Sending sending) throws IOException {
+    private BatchSender.Result sent(Sending sending) {
         try {
             BatchSender.Result result = sending.result();
             if (result instanceof BatchSender.Stopped stopped
@@ -238,8 +243,6 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         } catch (InterruptedException e) {
             interrupted = true;
             throw new CancellationException("The task was interrupted while it waited for the allowance.");
-        } catch (UncheckedIOException e) {
-            throw e.getCause();
         }
     }
 
@@ -261,18 +264,17 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         }
     }
 
-    private void skip(Mapping mapping, String reason) throws IOException {
+    private void skip(Mapping mapping, String reason) {
         tally.skipped();
         receipts.add(Receipt.of(mapping, Outcome.SKIPPED, Instant.now()), reason);
     }
 
-    private void reject(Mapping mapping, RejectReason reason) throws IOException {
+    private void reject(Mapping mapping, RejectReason reason) {
         Receipt row = Receipt.of(mapping, Outcome.REJECTED, Instant.now());
         reject(row.userId(), row.globalUserId(), row.unmap(), reason);
     }
 
-    private void reject(@Nullable String userId, @Nullable String globalUserId, boolean unmap, RejectReason reason)
-            throws IOException {
+    private void reject(@Nullable String userId, @Nullable String globalUserId, boolean unmap, RejectReason reason) {
         tally.rejected();
         count(reason);
         receipts.add(new Receipt(userId, globalUserId, unmap, Outcome.REJECTED, Instant.now()), reason.code());
@@ -302,7 +304,16 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         }
     }
 
-    private void publish() throws IOException {
+    /** What is sent now would have no receipt, and would be sent again: nothing more of the write is. */
+    private void endWithoutReceipts(IOException e) {
+        if (problem.isEmpty()) {
+            String reason = String.valueOf(e.getMessage());
+            failure = new ServiceException(reason, 0, true);
+            fail(reason);
+        }
+    }
+
+    private void publish() {
         receipts.publish(sender.isSmooth());
     }
 
@@ -354,8 +365,10 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     public void abort() throws IOException {
         boolean wasInterrupted = interrupted;
         interrupted = false;
+        Duration drain = plan.options().requestTimeout().plus(ON_THE_WAY);
+        long until = System.nanoTime() + drain.plus(MOST_FOR_CLOSING).toNanos();
         FutureTask<Void> end = new FutureTask<>(() -> {
-            sender.drain(plan.options().requestTimeout().plus(ON_THE_WAY));
+            sender.drain(drain);
             close();
             return null;
         });
@@ -365,12 +378,17 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         try {
             while (true) {
                 try {
-                    end.get();
+                    end.get(until - System.nanoTime(), TimeUnit.NANOSECONDS);
                     return;
                 } catch (InterruptedException e) {
                     wasInterrupted = true;
                 } catch (ExecutionException e) {
-                    throw new IOException("Cannot write the receipts of a task that was ended.", e.getCause());
+                    throw new IOException("Cannot end the task in order.", e.getCause());
+                } catch (TimeoutException e) {
+                    throw new IOException(
+                            "Cannot close the receipts of a task that was ended: their filesystem does not"
+                                    + " answer.",
+                            e);
                 }
             }
         } finally {
@@ -416,12 +434,8 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         }
 
         private void add(Batch sent, int from, int to, Outcome outcome, @Nullable String reason, Exchange exchange) {
-            try {
-                receipts.add(sent, from, to, outcome, reason, exchange);
-                publish();
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
+            receipts.add(sent, from, to, outcome, reason, exchange);
+            publish();
         }
     }
 }

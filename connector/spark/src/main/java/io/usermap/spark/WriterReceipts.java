@@ -9,14 +9,32 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
  * What one writer notes of its rows, where receipts are kept at all; otherwise nothing happens here.
  *
+ * <p>What cannot be noted does not throw: Spark would try the partition again, which would send again what has no receipt.
+ *
  * @param folder where they are kept
+ * @param lost hears of each note that could not be written
  */
-record WriterReceipts(Optional<ReceiptFolder> folder) implements Closeable {
+record WriterReceipts(Optional<ReceiptFolder> folder, Consumer<IOException> lost) implements Closeable {
+
+    private interface Writing {
+        void to(ReceiptFolder folder) throws IOException;
+    }
+
+    private void write(Writing writing) {
+        if (folder.isPresent()) {
+            try {
+                writing.to(folder.get());
+            } catch (IOException e) {
+                lost.accept(e);
+            }
+        }
+    }
 
     /** Looks for what other attempts had acknowledged, once this one is the only one that sends. */
     void lookThrough() throws IOException {
@@ -36,38 +54,30 @@ record WriterReceipts(Optional<ReceiptFolder> folder) implements Closeable {
     }
 
     /** Notes a row that was not sent. */
-    void add(Receipt receipt, String reason) throws IOException {
-        if (folder.isPresent()) {
-            folder.get().add(receipt, reason, null, 0);
-        }
+    void add(Receipt receipt, String reason) {
+        write(to -> to.add(receipt, reason, null, 0));
     }
 
     /** Notes rows {@code from} to before {@code to} of {@code sent}, which had an answer. */
-    void add(Batch sent, int from, int to, Outcome outcome, @Nullable String reason, Exchange exchange)
-            throws IOException {
-        if (folder.isPresent()) {
+    void add(Batch sent, int from, int to, Outcome outcome, @Nullable String reason, Exchange exchange) {
+        write(file -> {
             for (int row = from; row < to; row++) {
-                folder.get()
-                        .add(
-                                Receipt.of(sent.mapping(row), outcome, exchange.at()),
-                                reason,
-                                exchange.id(),
-                                exchange.attempt());
+                file.add(
+                        Receipt.of(sent.mapping(row), outcome, exchange.at()),
+                        reason,
+                        exchange.id(),
+                        exchange.attempt());
             }
-        }
+        });
     }
 
     /** Makes what was noted visible: at once, or soon where requests are small and many. */
-    void publish(boolean smooth) throws IOException {
-        if (folder.isPresent()) {
-            folder.get().publish(smooth ? ReceiptFolder.Pace.SOON : ReceiptFolder.Pace.EVERY_REQUEST);
-        }
+    void publish(boolean smooth) {
+        write(to -> to.publish(smooth ? ReceiptFolder.Pace.SOON : ReceiptFolder.Pace.EVERY_REQUEST));
     }
 
     @Override
-    public void close() throws IOException {
-        if (folder.isPresent()) {
-            folder.get().close();
-        }
+    public void close() {
+        write(ReceiptFolder::close);
     }
 }

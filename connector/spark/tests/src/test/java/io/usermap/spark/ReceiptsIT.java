@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.usermap.client.AllowanceLog;
 import io.usermap.client.Secret;
+import io.usermap.client.ServiceException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -92,20 +93,47 @@ class ReceiptsIT extends SparkCase {
     }
 
     @Test
-    void aLaterAttemptOfAPartitionSkipsWhatTheEarlierOneSent() throws IOException {
-        UserMapOptions options = UserMapOptions.of(recording("maxBatchRows", "10"));
+    void receiptsThatCannotBeWrittenEndTheWriteBeforeMoreIsSent() throws IOException {
+        UserMapWriterFactory factory = factory(recording("maxBatchRows", "10"));
+        DataWriter<InternalRow> writer = factory.createWriter(0, 1);
+        Path receipts = Path.of(recording().get("receiptsPath"));
+        Files.delete(receipts);
+        Files.writeString(receipts, "a file where the folder was");
+
+        for (int i = 0; i < 45; i++) {
+            writer.write(row(i));
+        }
+        UserMapDataWriter.Message message = (UserMapDataWriter.Message) writer.commit();
+
+        assertThat(sandbox.requests())
+                .as("and no attempt after this one, which would send it again")
+                .hasSize(1);
+        assertThat(message.problem())
+                .startsWith("Cannot write receipts into " + receipts + ": ")
+                .endsWith(
+                        "Make room there, or mend the filesystem, and run again: what has a receipt is not sent twice.");
+        assertThat(message.failure()).isNotNull().matches(ServiceException::retryable);
+    }
+
+    private UserMapWriterFactory factory(Map<String, String> settings) {
+        UserMapOptions options = UserMapOptions.of(settings);
         Secret key = Secret.of("key-of-tests");
         String name = AllowanceDesk.nameOf(options.endpoints(), key);
-        AllowanceDesk desk = AllowanceDesk.open(name, options.allowance(), AllowanceLog.empty(), AllowanceLog.empty());
-        UserMapWriterFactory factory = new UserMapWriterFactory(
+        return new UserMapWriterFactory(
                 "write-1",
                 new MappingColumns(0, 1, -1, "user_id"),
                 options,
                 key,
-                desk.lines(),
+                AllowanceDesk.open(name, options.allowance(), AllowanceLog.empty(), AllowanceLog.empty())
+                        .lines(),
                 name,
                 1,
                 new SerializableConfiguration(spark.sparkContext().hadoopConfiguration()));
+    }
+
+    @Test
+    void aLaterAttemptOfAPartitionSkipsWhatTheEarlierOneSent() throws IOException {
+        UserMapWriterFactory factory = factory(recording("maxBatchRows", "10"));
 
         // Twenty-five rows in batches of ten: the attempt breaks off with two batches sent and five rows gathered.
         DataWriter<InternalRow> first = factory.createWriter(0, 1);
