@@ -278,8 +278,12 @@ final class Claim implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        if (!isAnothers()) {
-            claims.delete(name);
+        try {
+            if (!isAnothers()) {
+                claims.delete(name);
+            }
+        } catch (UncheckedIOException e) {
+            LOG.warn("The claim on the ledger could not be given back; whoever comes next waits for a term.", e);
         }
     }
 }

@@ -77,6 +77,18 @@ record Execution(String command, Flags flags, Console console) {
         return Configuration.read(flags.config(), flags.set(), needs);
     }
 
+    /** Whether {@code failure} comes from something that has a sentence and an exit code of its own. */
+    static boolean isKnown(Throwable failure) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (cause instanceof InvalidSettingsException
+                    || cause instanceof StoppedException
+                    || cause instanceof ServiceException) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Tells a failure and says how the command ends by it. */
     Ending failed(Throwable failure) {
         if (flags.stacktrace()) {

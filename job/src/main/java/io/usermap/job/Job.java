@@ -164,6 +164,8 @@ final class Job {
         LedgerRun resumedRun = run;
         Plan resumedPlan = plan;
         run = begun;
+        Sending.Sent resumedSent = sent;
+        sent = null;
         savesReport = !begun.isFinished();
         Planning planning = new Planning(session.spark(), read, ledger, console);
         Plan made = planned(saved.isPresent() ? planning.saved(begun) : planning.make(begun));
@@ -177,6 +179,7 @@ final class Job {
             // Nothing came on top of what was resumed, so that is what the command has done.
             run = resumedRun;
             plan = resumedPlan;
+            sent = resumedSent;
             return resumed.get();
         }
         return made.writes() == 0

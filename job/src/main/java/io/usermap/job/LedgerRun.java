@@ -93,7 +93,7 @@ record LedgerRun(String id, LedgerFolder folder) {
     }
 
     /**
-     * Writes {@code rows} to {@code address}; the only writing in the ledger in which anything is renamed.
+     * Writes {@code rows} to {@code address}; Spark's writing renames, as nothing else in the ledger does.
      *
      * @throws StoppedException if they could not be written, or not be had
      */
@@ -101,6 +101,10 @@ record LedgerRun(String id, LedgerFolder folder) {
         try {
             rows.parquet(address);
         } catch (Exception e) { // Spark throws checked exceptions that its methods do not declare
+            if (Execution.isKnown(e)) {
+                // It was the service that did not hand the rows over.
+                throw e;
+            }
             throw StoppedException.failed(
                     "Cannot write " + address + ": " + Source.rootLine(e)
                             + " Check the filesystem at 'ledger.path' and run the command again; --stacktrace tells more.",

@@ -308,9 +308,6 @@ final class FaultMatrix {
         }
     }
 
-    /** The argument of {@link #main} for one moment of every other fault. */
-    static final String SAMPLE = "sample";
-
     /** The argument of {@link #main} for every moment of each fault. */
     static final String ALL = "all";
 
@@ -319,7 +316,9 @@ final class FaultMatrix {
         if (extent.equals(ALL)) {
             return List.of(all);
         }
-        return fault % 2 == 0 ? List.of(all[fault / 2 % all.length]) : List.of();
+        // Every other fault; which of them, and when, changes from day to day.
+        int turn = fault + Integer.parseInt(extent);
+        return turn % 2 == 0 ? List.of(all[turn / 2 % all.length]) : List.of();
     }
 
     /** How many cells there are in all. */
@@ -327,7 +326,7 @@ final class FaultMatrix {
         return FAULTS.size() * Moment.values().length;
     }
 
-    /** Arguments: a folder with the files of {@link Whereabouts}, and {@link #SAMPLE} or {@link #ALL}. */
+    /** Arguments: a folder with the files of {@link Whereabouts}, and {@link #ALL} or the number of a sample, of which there are ten: one moment of every other fault. */
     public static void main(String[] arguments) throws Exception {
         FaultMatrix matrix = new FaultMatrix(Path.of(arguments[0]));
         ExecutorService threads = Executors.newFixedThreadPool(4);

@@ -60,6 +60,8 @@ class InterruptIT {
 
     @Test
     void signalsEndRunsInOrderAndTheNextOneSendsTheRest() throws Exception {
+        // So that the signal meets a request that the service has stored and not answered.
+        sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"delay_answer\": \"1500ms\"}]}");
         long before = endsBy("TERM", apply("first"), 0);
         long mapped = endsBy("INT", apply("second"), before);
 

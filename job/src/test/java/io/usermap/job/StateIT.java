@@ -253,7 +253,7 @@ class StateIT {
                     LedgerFolder.of(
                             TroubledFiles.SCHEME + "://" + folder,
                             LOCAL.spark().sparkContext().hadoopConfiguration()));
-            TroubledFiles.Death death = TroubledFiles.befall(new TroubledFiles.Death(alterations));
+            TroubledFiles.Death death = TroubledFiles.befall(new TroubledFiles.Death(path -> true, alterations));
             try {
                 take(changes);
             } catch (Exception e) { // Spark throws checked exceptions that its methods do not declare

@@ -29,7 +29,7 @@ public final class TroubledFiles extends RawLocalFileSystem {
 
     /** What goes wrong; without anything of its own, nothing. */
     interface Trouble {
-        /** Called before a file is created or deleted, a folder made, or anything renamed. */
+        /** Called before a file is created, and before anything is deleted or renamed. */
         default void alter(Path path) throws IOException {}
 
         /** How many bytes of {@code bytes} may still be written into {@code path}. */
@@ -58,12 +58,14 @@ public final class TroubledFiles extends RawLocalFileSystem {
         return next;
     }
 
-    /** Lets nothing be altered from the n-th alteration on; of a file that is created then, half is there. */
+    /** Lets nothing be altered from the n-th alteration of some paths on; of a file that is created then, half is there. */
     static final class Death implements Trouble {
+        private final Predicate<Path> paths;
         private final int at;
         private final AtomicInteger alterations = new AtomicInteger();
 
-        Death(int at) {
+        Death(Predicate<Path> paths, int at) {
+            this.paths = paths;
             this.at = at;
         }
 
@@ -73,14 +75,22 @@ public final class TroubledFiles extends RawLocalFileSystem {
 
         @Override
         public void alter(Path path) throws IOException {
-            if (alterations.incrementAndGet() > at) {
+            if (hasCome()) {
                 throw new IOException("Nothing can be written any more");
+            }
+            if (paths.test(path)) {
+                alterations.incrementAndGet();
             }
         }
 
         @Override
         public int room(Path path, int bytes) {
             return hasCome() ? bytes / 2 : bytes;
+        }
+
+        @Override
+        public boolean renameCopies() {
+            return true;
         }
     }
 
