@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDate;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -45,7 +46,8 @@ class FaultsIT {
     @Test
     void faultsEndRightAsTheReportSays() throws IOException, InterruptedException {
         boolean regenerate = Boolean.getBoolean("usermap.regenerate");
-        String sample = "" + Long.getLong("usermap.seed", LocalDate.now().toEpochDay()) % 10;
+        String sample =
+                "" + Long.getLong("usermap.seed", LocalDate.now(ZoneOffset.UTC).toEpochDay()) % 10;
         System.out.println("FaultsIT: -Dusermap.seed=" + sample);
         List<String> cells = cells(regenerate ? FaultMatrix.ALL : sample);
 
