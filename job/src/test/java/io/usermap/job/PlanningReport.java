@@ -1,11 +1,17 @@
 package io.usermap.job;
 
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.collect_list;
+import static org.apache.spark.sql.functions.explode;
+import static org.apache.spark.sql.functions.min;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.management.OperatingSystemMXBean;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,6 +26,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.spark.sql.Dataset;
@@ -34,6 +41,10 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class PlanningReport {
     private static final int ROUNDS = 3;
+
+    /** So many rounds before them get both compiled. */
+    private static final int WARMING = 2;
+
     private static final int DELTA = 1_000;
 
     @TempDir
@@ -51,6 +62,36 @@ class PlanningReport {
         long start = System.nanoTime();
         work.run();
         return (System.nanoTime() - start) / 1e9;
+    }
+
+    /** What this process has computed so far, in seconds of one core; collecting garbage and compiling included. */
+    private static double processSeconds() {
+        OperatingSystemMXBean system = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
+        return system.getProcessCpuTime() / 1e9;
+    }
+
+    /** A piece of work beside another. */
+    private record Round(Cost join, Cost plan) {
+        double ratio() {
+            return plan.seconds() / join.seconds();
+        }
+
+        double ratioOfCores() {
+            return plan.coreSeconds() / join.coreSeconds();
+        }
+    }
+
+    private record Cost(double seconds, double coreSeconds) {
+        static Cost of(Runnable work) {
+            double before = processSeconds();
+            double seconds = PlanningReport.seconds(work);
+            return new Cost(seconds, processSeconds() - before);
+        }
+    }
+
+    private static double median(List<Round> rounds, ToDoubleFunction<Round> figure) {
+        double[] sorted = rounds.stream().mapToDouble(figure).sorted().toArray();
+        return sorted[sorted.length / 2];
     }
 
     private static long bytes(Path below) {
@@ -142,19 +183,28 @@ class PlanningReport {
                 counts.split());
     }
 
-    /** One size: the first load, then the same plan several times, each beside the join. */
+    /** What a first run of the same clusters has led to: each under the smallest of its users. */
+    private static void acknowledge(Runs runs, long acknowledged) {
+        Dataset<Row> mapped = clusters(runs.spark(), acknowledged, false)
+                .groupBy("cluster")
+                .agg(min("id").as("global_user_id"), collect_list("id").as("ids"))
+                .select(col("global_user_id"), explode(col("ids")).as("user_id"))
+                .filter(col("user_id").notEqual(col("global_user_id")));
+        runs.ledger().state(runs.spark()).take(mapped, acknowledged * 6 / 5, "first");
+    }
+
+    /** One size: the same plan several times, each beside the join. */
     private Runs size(SparkSession spark, long acknowledged, boolean warm) {
         String data = folder.resolve("of-" + acknowledged).toString();
-        clusters(spark, acknowledged, false).write().parquet(data + "/first");
         clusters(spark, acknowledged, true).write().parquet(data + "/second");
         Runs runs = Runs.in(spark, Path.of(data));
-        runs.taken(runs.planned(clusters(data + "/first")));
+        acknowledge(runs, acknowledged);
         State.Version version = runs.version();
         runs.ledger().state(spark).rows(version).write().parquet(data + "/state");
-        List<double[]> rounds = new ArrayList<>();
-        String told = "";
-        for (int round = warm ? 1 : 0; round <= ROUNDS; round++) {
-            double join = seconds(() -> spark.read()
+        List<Round> rounds = new ArrayList<>();
+        List<String> told = new ArrayList<>();
+        for (int round = warm ? 1 : 1 - WARMING; round <= ROUNDS; round++) {
+            Cost join = Cost.of(() -> spark.read()
                     .parquet(data + "/second")
                     .withColumnRenamed("id", "user_id")
                     .join(spark.read().parquet(data + "/state"), new String[] {"user_id"}, "full_outer")
@@ -162,26 +212,25 @@ class PlanningReport {
                     .format("noop")
                     .mode("overwrite")
                     .save());
-            long start = System.nanoTime();
-            LedgerRun run = runs.planned(clusters(data + "/second"));
-            double ours = (System.nanoTime() - start) / 1e9;
-            told = figures(run.plan().counts());
-            System.out.printf("round %d: join %.1f, plan %.1f%n", round, join, ours);
-            if (round > 0) { // the first one warms both up
-                rounds.add(new double[] {join, ours});
+            Cost plan = Cost.of(() -> told.add(
+                    figures(runs.planned(clusters(data + "/second")).plan().counts())));
+            System.out.printf("round %d: join %s, plan %s%n", round, join, plan);
+            if (round > 0) {
+                rounds.add(new Round(join, plan));
             }
         }
-        rounds.sort(Comparator.comparingDouble(round -> round[1] / round[0]));
-        double[] median = rounds.get(rounds.size() / 2);
+        double seconds = median(rounds, round -> round.plan().seconds());
         line(
-                "| %,d | %.1f s | %.1f s | %.2f (%.2f to %.2f) | %s |",
+                "| %,d | %.1f s | %.1f s | %.1f s | %.2f (%.2f to %.2f) | %.2f | %s |",
                 version.acknowledged(),
-                median[0],
-                median[1],
-                median[1] / median[0],
-                rounds.get(0)[1] / rounds.get(0)[0],
-                rounds.get(rounds.size() - 1)[1] / rounds.get(rounds.size() - 1)[0],
-                told);
+                median(rounds, round -> round.join().seconds()),
+                seconds,
+                seconds * 1e6 / version.acknowledged(),
+                median(rounds, Round::ratio),
+                rounds.stream().mapToDouble(Round::ratio).min().orElseThrow(),
+                rounds.stream().mapToDouble(Round::ratio).max().orElseThrow(),
+                median(rounds, Round::ratioOfCores),
+                told.get(0));
         return runs;
     }
 
@@ -288,9 +337,10 @@ class PlanningReport {
         line("```");
         line("");
         line(
-                "`local[2]` on %d cores, a heap of %d MB, Java %d, one process. The source has clusters of six users; between two",
+                "`local[2]` on %d cores, a heap of %d MB, Spark %s, Java %d, one process. The source has clusters of six users; between two",
                 Runtime.getRuntime().availableProcessors(),
                 Runtime.getRuntime().maxMemory() >> 20,
+                session().version(),
                 Runtime.version().feature());
         line(
                 "runs 1 %% of the users moved, vanished or are new. *Join* is Spark's full outer join of the source and a plain copy of");
@@ -299,10 +349,13 @@ class PlanningReport {
         line(
                 "elects, writes the changes, hashes them, and counts merges and splits. Median of %d rounds, and the span of their",
                 ROUNDS);
-        line("ratios; times are this machine's, the ratio is what counts.");
+        line(
+                "ratios, after %d that count for nothing; times are this machine's, the ratio is what counts. The ratio in core-seconds",
+                WARMING);
+        line("is that of what the process has computed, which hardly depends on what else the machine does.");
         line("");
-        line("| acknowledged | join | plan | plan / join | what was planned |");
-        line("|---|---|---|---|---|");
+        line("| acknowledged | join | plan | a million in | plan / join | in core-seconds | what was planned |");
+        line("|---|---|---|---|---|---|---|");
         try (SparkSession spark = session()) {
             for (long size : sizes) {
                 Runs runs = size(spark, size, size != sizes[0]);
