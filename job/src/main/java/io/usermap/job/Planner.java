@@ -60,7 +60,8 @@ final class Planner implements AutoCloseable {
     /**
      * When which of several ways to the same plan is the shorter one.
      *
-     * @param told so many absent users are told to every task; more are brought to their clusters by a join
+     * @param told so many absent users are told to every task, more are brought to their clusters by a join; and so many
+     *     centres are told to the driver
      * @param small a source of at most so many users is small
      * @param large beside a state of at least so many
      */
@@ -155,7 +156,7 @@ final class Planner implements AutoCloseable {
                         Numbered part = found.next();
                         return stars.changes(part.index(), part.rows(), more);
                     });
-            // Changes are few beside the rows they come from: in a file of each partition the files would cost most.
+            // Changes are few beside the rows they come from: one file for each partition would cost more than they do.
             int files = Math.max(
                     partitions / PARTITIONS_A_FILE,
                     Math.min(partitions, 4 * context().defaultParallelism()));
