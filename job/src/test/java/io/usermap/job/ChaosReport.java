@@ -27,7 +27,7 @@ class ChaosReport {
             by whoever forgot it.
 
             ```bash
-            mvn -q -pl job -am verify -Dit.test=ChaosReport -Dtest=None \
+            mvn -q -pl job -am verify -Dit.test=ChaosReport -Dtest=None \\
                 -Dsurefire.failIfNoSpecifiedTests=false -Dfailsafe.failIfNoSpecifiedTests=false
             ```
 

@@ -28,7 +28,7 @@ class KillsReport {
             request takes 50 to 800 ms, so that many kills meet some.
 
             ```bash
-            mvn -q -pl job -am verify -Dit.test=KillsReport -Dtest=None \
+            mvn -q -pl job -am verify -Dit.test=KillsReport -Dtest=None \\
                 -Dsurefire.failIfNoSpecifiedTests=false -Dfailsafe.failIfNoSpecifiedTests=false
             ```
 
