@@ -57,7 +57,9 @@ public final class BatchSender implements AutoCloseable {
 
     /** Tells the sender that nobody waits for it any more. */
     public interface Cancellation {
-        /** Throws if the work was cancelled; returns at once otherwise. */
+        /**
+         * Throws if the work was cancelled; returns soon otherwise. Called in the thread that waits, twice a second at least.
+         */
         void check();
     }
 

@@ -123,7 +123,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
                 Pacer.of(plan.allowanceName()),
                 RetrySchedule.of(options.maxAttempts()),
                 tally,
-                UserMapDataWriter::checkTask);
+                this::whileWaiting);
     }
 
     @Override
@@ -311,6 +311,12 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
             failure = new ServiceException(reason, 0, true);
             fail(reason);
         }
+    }
+
+    /** A wait for the window may be long, and receipts must not wait with it to be seen. */
+    private void whileWaiting() {
+        checkTask();
+        publish();
     }
 
     private void publish() {

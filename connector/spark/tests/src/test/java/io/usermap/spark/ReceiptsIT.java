@@ -10,8 +10,11 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.expressions.GenericInternalRow;
@@ -113,6 +116,23 @@ class ReceiptsIT extends SparkCase {
                 .endsWith(
                         "Make room there, or mend the filesystem, and run again: what has a receipt is not sent twice.");
         assertThat(message.failure()).isNotNull().matches(ServiceException::retryable);
+    }
+
+    @Test
+    void receiptsCanBeReadSoonAlsoWhileTheWriteWaitsForLong() throws Exception {
+        Files.createDirectories(folder.resolve("receipts"));
+        sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"requests\": 2, \"delay_answer\": \"16s\"}]}");
+        CompletableFuture<Void> writing = CompletableFuture.runAsync(
+                () -> write(manyRows(10), recording("pacing", "smooth", "maxBatchRows", "5", "writers", "1")));
+        Waiting.until("two requests are there", () -> sandbox.requests().size() == 2);
+
+        assertThat(Waiting.within(
+                        Duration.ofSeconds(13),
+                        () -> files().stream().anyMatch(file -> file.toFile().length() > 0)))
+                .as("a file that is closed, while the second answer is still to come")
+                .isTrue();
+        writing.get(30, TimeUnit.SECONDS);
+        assertThat(outcomes()).hasSize(10);
     }
 
     private UserMapWriterFactory factory(Map<String, String> settings) {
