@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -139,9 +140,9 @@ class HostileRowsIT {
                 case 0 -> {
                     reason = "invalid_text";
                     // Half of a surrogate pair, as a program writes it that does not know better.
-                    System.arraycopy(
-                            new byte[] {(byte) 0xED, (byte) 0xA0, (byte) 0x80}, 0, userBytes, userBytes.length - 3, 3);
-                    userBytes[userBytes.length - 4] = 'x';
+                    byte[] half = {(byte) 0xED, (byte) 0xA0, (byte) 0x80};
+                    userBytes = Arrays.copyOf(userBytes, userBytes.length + half.length);
+                    System.arraycopy(half, 0, userBytes, userBytes.length - half.length, half.length);
                 }
                 case 1 -> {
                     reason = "surrounding_blanks";
