@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.URI;
+import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 import org.apache.hadoop.conf.Configuration;
@@ -22,7 +23,7 @@ import org.apache.hadoop.util.Progressable;
  */
 public final class TroubledFiles extends RawLocalFileSystem {
     static final String SCHEME = "troubled";
-    private static final int SLOW_MILLIS = 20;
+    private static final Duration SLOW = Duration.ofMillis(20);
     private static final Trouble NONE = new Trouble() {};
 
     private static volatile Trouble trouble = NONE;
@@ -218,13 +219,10 @@ public final class TroubledFiles extends RawLocalFileSystem {
             }
             return;
         }
+        Waiting.pass(SLOW);
         try (InputStream in = open(from);
                 OutputStream out = create(to, true)) {
-            Thread.sleep(SLOW_MILLIS);
             in.transferTo(out);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IOException("interrupted while renaming", e);
         }
     }
 }
