@@ -391,7 +391,8 @@ public final class Allowance {
                 waited,
                 rules.sendDeadline(),
                 budget.limiterRate(),
-                budget.requestsPerWriter());
+                budget.requestsPerWriter(),
+                everAccepted);
     }
 
     private void landed(Writer writer) {

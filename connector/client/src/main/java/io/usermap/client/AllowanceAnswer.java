@@ -18,6 +18,7 @@ public sealed interface AllowanceAnswer {
      * @param sendWithin the age at which the grant is too old to be used
      * @param mappingsPerSecond the rate for the sender's own limiter, a backstop
      * @param requestsInFlight how many requests this writer may have in flight
+     * @param everAccepted whether the service has ever accepted anything, from whomever, as far as the coordinator knows
      */
     record Grant(
             String request,
@@ -26,12 +27,14 @@ public sealed interface AllowanceAnswer {
             Duration waited,
             Duration sendWithin,
             double mappingsPerSecond,
-            int requestsInFlight)
+            int requestsInFlight,
+            boolean everAccepted)
             implements AllowanceAnswer {
 
         /** The same grant, to be used within another time. */
         public Grant sentWithin(Duration other) {
-            return new Grant(request, permit, mappings, waited, other, mappingsPerSecond, requestsInFlight);
+            return new Grant(
+                    request, permit, mappings, waited, other, mappingsPerSecond, requestsInFlight, everAccepted);
         }
     }
 

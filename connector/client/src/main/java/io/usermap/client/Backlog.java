@@ -1,8 +1,10 @@
 package io.usermap.client;
 
 import java.util.ArrayDeque;
+import java.util.Comparator;
 import java.util.Deque;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * The rows that a sender has taken and that have no outcome yet, in the order in which they are to be sent.
@@ -86,6 +88,18 @@ final class Backlog {
     /** {@code part} is to be sent before everything else of its batch. */
     void putFirst(Part part) {
         part.load().waiting.addFirst(part);
+    }
+
+    /** One row from the midst of most of those of {@code load} that wait side by side goes first, alone. */
+    void rowFromElsewhereFirst(Load load) {
+        Optional<Part> most = load.waiting.stream().max(Comparator.comparingInt(Part::size));
+        most.filter(part -> part.size() > 1).ifPresent(part -> {
+            int middle = part.from() + part.size() / 2;
+            load.waiting.remove(part);
+            Stream.of(part.rows(middle + 1, part.to()), part.rows(part.from(), middle), part.rows(middle, middle + 1))
+                    .filter(rows -> rows.size() > 0)
+                    .forEach(this::putFirst);
+        });
     }
 
     /** The rows of {@code part} have their outcome. */

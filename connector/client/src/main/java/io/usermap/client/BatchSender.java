@@ -33,9 +33,6 @@ import org.jspecify.annotations.Nullable;
  * mapping is idempotent. A 429 is for the coordinator to act on; the rows ask again. A fatal answer stops the write.
  */
 public final class BatchSender implements AutoCloseable {
-    /** So many rows refused alone, and none ever accepted: it is not the rows that the service refuses. */
-    private static final int REFUSED_ALONE_BEFORE_GIVING_UP = 50;
-
     private static final long LONGEST_NAP_NANOS = Duration.ofMillis(500).toNanos();
 
     /** How the sending of a batch ended. */
@@ -86,7 +83,7 @@ public final class BatchSender implements AutoCloseable {
     private boolean asking;
     private int inFlight;
     private int mostInFlight = 1;
-    private int refusedAlone;
+    private final Refusals refusals = new Refusals();
     private long requests;
     private @Nullable Stopped stopped;
 
@@ -231,6 +228,9 @@ public final class BatchSender implements AutoCloseable {
             backlog.putFirst(part.notBefore(after(later.after())));
         } else if (answered.answer() instanceof Grant grant) {
             mostInFlight = grant.requestsInFlight();
+            if (grant.everAccepted()) {
+                refusals.accepted();
+            }
             if (stopped == null && mayLeave(answered, grant)) {
                 int to = part.from() + Math.min(part.size(), grant.mappings());
                 if (to < part.to()) {
@@ -313,7 +313,7 @@ public final class BatchSender implements AutoCloseable {
         Part part = replied.part();
         SendLog.Exchange exchange = new SendLog.Exchange(replied.request(), replied.at(), part.sent() + 1);
         if (replied.reply() instanceof Reply.Accepted) {
-            refusedAlone = Integer.MIN_VALUE;
+            refusals.accepted();
             part.load().log.accepted(part.load().batch, part.from(), part.to(), exchange);
             backlog.resolved(part);
         } else if (replied.reply() instanceof Reply.Throttled) {
@@ -338,9 +338,13 @@ public final class BatchSender implements AutoCloseable {
         tally.rejected();
         part.load().log.refused(part.load().batch, part.from(), exchange);
         backlog.resolved(part);
-        if (++refusedAlone >= REFUSED_ALONE_BEFORE_GIVING_UP) {
+        refusals.refusedAlone();
+        if (refusals.wantsARowFromElsewhere()) {
+            backlog.rowFromElsewhereFirst(part.load());
+        }
+        if (refusals.areOfEverything()) {
             stop(
-                    "Cannot write mappings: the service refused each of " + refusedAlone + " rows alone ("
+                    "Cannot write mappings: the service refused each of " + refusals.alone() + " rows alone ("
                             + refused.status()
                             + ") and accepted none. Check the API key, the endpoint and minIdLength.",
                     refused.status(),

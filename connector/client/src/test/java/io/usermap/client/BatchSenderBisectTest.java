@@ -68,6 +68,30 @@ class BatchSenderBisectTest {
     }
 
     @Test
+    void badRowsSideBySideAtTheBeginningDoNotStopAWriteThatTheServiceAccepts() throws Exception {
+        Integer[] bad = IntStream.range(0, 100).boxed().toArray(Integer[]::new);
+        try (Sending sending = new Sending(new ScriptedLine(2_000, 1))) {
+            sending.server.otherwise(sending.poisonedBy(400, bad));
+
+            assertThat(sending.send(Sending.batch(200))).isEqualTo(new Resolved());
+            assertThat(sending.refused).hasSize(100);
+            assertThat(sending.acceptedAttempt).hasSize(100);
+        }
+    }
+
+    @Test
+    void rowsThatAreAllBadDoNotStopAWriteOfWhichTheServiceAcceptsOthers() throws Exception {
+        ScriptedLine line = new ScriptedLine(2_000, 1);
+        line.everAccepted = true;
+        try (Sending sending = new Sending(line)) {
+            sending.server.otherwise(ScriptedServer.status(400));
+
+            assertThat(sending.send(Sending.batch(200))).isEqualTo(new Resolved());
+            assertThat(sending.refused).hasSize(200);
+        }
+    }
+
+    @Test
     void manyBadRowsDoNotStopAWriteThatTheServiceAccepts() throws Exception {
         Integer[] bad = IntStream.range(100, 200).boxed().toArray(Integer[]::new);
         try (Sending sending = new Sending(new ScriptedLine(2_000, 1))) {

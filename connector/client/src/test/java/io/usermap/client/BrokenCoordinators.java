@@ -171,7 +171,8 @@ final class BrokenCoordinators {
                     grant.waited(),
                     grant.sendWithin(),
                     grant.mappingsPerSecond(),
-                    grant.requestsInFlight());
+                    grant.requestsInFlight(),
+                    grant.everAccepted());
         }
 
         @Override
@@ -285,7 +286,8 @@ final class BrokenCoordinators {
                     grant.waited(),
                     grant.sendWithin(),
                     perSecond,
-                    grant.requestsInFlight());
+                    grant.requestsInFlight(),
+                    grant.everAccepted());
         }
     }
 }

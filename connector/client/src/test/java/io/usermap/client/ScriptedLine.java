@@ -27,6 +27,7 @@ final class ScriptedLine implements AllowanceLine {
     private final AtomicLong permits = new AtomicLong();
     private final int mostMappings;
     private final int requestsInFlight;
+    volatile boolean everAccepted;
 
     /** Grants whatever is asked for, up to {@code mostMappings} a time. */
     ScriptedLine(int mostMappings, int requestsInFlight) {
@@ -41,7 +42,14 @@ final class ScriptedLine implements AllowanceLine {
 
     Grant grant(String request, int mappings, Duration waited) {
         return new Grant(
-                request, permits.incrementAndGet(), mappings, waited, Duration.ofSeconds(5), 1e9, requestsInFlight);
+                request,
+                permits.incrementAndGet(),
+                mappings,
+                waited,
+                Duration.ofSeconds(5),
+                1e9,
+                requestsInFlight,
+                everAccepted);
     }
 
     List<Outcome> outcomes() {

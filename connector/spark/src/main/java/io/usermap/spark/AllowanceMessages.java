@@ -36,7 +36,7 @@ final class AllowanceMessages {
     static final String OK = "ok";
 
     /** What these messages mean; raised with every change, because two versions of the jar can meet in one application. */
-    static final int VERSION = 3;
+    static final int VERSION = 4;
 
     private static final String GRANT = "grant";
     private static final String LATER = "later";
@@ -121,7 +121,8 @@ final class AllowanceMessages {
                 grant.mappings(),
                 grant.waited().toNanos(),
                 grant.sendWithin().toNanos(),
-                grant.requestsInFlight()
+                grant.requestsInFlight(),
+                grant.everAccepted() ? 1 : 0
             };
             return new Object[] {GRANT, grant.request(), reported, numbers, grant.mappingsPerSecond()};
         } else if (answer instanceof Later later) {
@@ -143,7 +144,8 @@ final class AllowanceMessages {
                         Duration.ofNanos(numbers[2]),
                         Duration.ofNanos(numbers[3]),
                         (Double) message[4],
-                        (int) numbers[4]);
+                        (int) numbers[4],
+                        numbers[5] == 1);
             }
             case LATER -> new Later(request, Duration.ofNanos((Long) message[3]));
             default -> new Denied(request, (String) message[3]);
