@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
@@ -51,6 +52,22 @@ record LedgerFolder(FileSystem files, Path path) {
     void write(String name, String text) {
         try (OutputStream out = files.create(new Path(path, name), true)) {
             out.write(text.getBytes(StandardCharsets.UTF_8));
+        } catch (IOException e) {
+            throw lost("write", name, e);
+        }
+    }
+
+    /**
+     * Writes a file that is not there yet.
+     *
+     * @return whether it was not; otherwise it is as before, as far as the filesystem can tell
+     */
+    boolean writeNew(String name, String text) {
+        try (OutputStream out = files.create(new Path(path, name), false)) {
+            out.write(text.getBytes(StandardCharsets.UTF_8));
+            return true;
+        } catch (FileAlreadyExistsException e) {
+            return false;
         } catch (IOException e) {
             throw lost("write", name, e);
         }

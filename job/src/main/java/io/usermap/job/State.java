@@ -12,7 +12,9 @@ import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
@@ -55,6 +57,9 @@ final class State {
     private static final int VERSIONS_KEPT = 3;
     private static final int LAYERS_AFTER_BASE = 8;
     private static final int REWRITE_BASE_AT = 4;
+
+    /** How the names of folders with data begin. */
+    static final String DATA = "data-";
 
     /** The columns of {@link #rows}. */
     static final StructType SCHEMA = new StructType()
@@ -202,6 +207,7 @@ final class State {
      * @param sourceRows rows of the source that they came from
      */
     Version take(Dataset<Row> changes, long sourceRows, String run) {
+        List<String> found = folder.names();
         Version before = current();
         long newest = newestNumber();
         Dataset<Row> keyed = changes.select(
@@ -222,8 +228,12 @@ final class State {
             if (delta.segment().entries() > 0) {
                 layers.add(new Layer(delta.segment(), byTarget(delta.segment())));
             }
-            return publish(new Version(
-                    newest + 1, compacted(layers), before.acknowledged() + delta.mapped(), sourceRows, run));
+            Version version =
+                    new Version(newest + 1, compacted(layers), before.acknowledged() + delta.mapped(), sourceRows, run);
+            publish(version);
+            // That of a layer which was merged at once is in nothing that was published.
+            prune(VERSIONS_KEPT, Stream.concat(found.stream(), data(layers)).toList());
+            return version;
         } finally {
             keyed.unpersist();
         }
@@ -235,6 +245,7 @@ final class State {
      * @return how many mappings were removed
      */
     long without(String user, String run) {
+        List<String> found = folder.names();
         Version before = current();
         long newest = newestNumber();
         UTF8String forgotten = UTF8String.fromString(user);
@@ -242,7 +253,7 @@ final class State {
                 before.users(), entry -> !forgotten.equals(entry.user()) && !forgotten.equals(entry.target()));
         Layer only = new Layer(base.segment(), byTarget(base.segment()));
         publish(new Version(newest + 1, List.of(only), base.mapped(), before.sourceRows(), run));
-        prune(1);
+        prune(1, found);
         return before.acknowledged() - base.mapped();
     }
 
@@ -287,31 +298,40 @@ final class State {
                 partitions(parts), (part, unused) -> StateWriter.rewritten(zipped.entries(part, parts), kept), zipped);
     }
 
-    private Version publish(Version version) {
-        if (newestNumber() >= version.version()) {
+    private void publish(Version version) {
+        // Whoever was paused for long on the way here finds the number taken, also between the two.
+        if (newestNumber() >= version.version() || !folder.writeNew(name(version.version()), Json.sealed(version))) {
             throw StoppedException.failed(
                     "Cannot use the ledger: another run has published a state while this one worked on"
                             + " its own, which therefore counts for nothing. Run the command again.");
         }
-        folder.write(name(version.version()), Json.sealed(version));
-        prune(VERSIONS_KEPT);
-        return version;
     }
 
-    private void prune(int versions) {
-        List<String> old = manifests().stream().skip(versions).toList();
-        List<String> kept = new ArrayList<>();
-        manifests().stream()
+    /**
+     * Removes all but the newest {@code versions}, and of {@code data} what these do not need.
+     *
+     * @param data the names of data that was there when the work began, and of what came of it: nothing else is removed,
+     *     because somebody else may have written it while this process was paused
+     */
+    private void prune(int versions, List<String> data) {
+        List<String> manifests = manifests();
+        Set<String> kept = manifests.stream()
                 .limit(versions)
                 .flatMap(name -> folder.read(name).flatMap(text -> Json.unsealed(text, Version.class)).stream())
-                .flatMap(version -> version.layers().stream())
-                .forEach(layer -> kept.addAll(
-                        List.of(layer.users().folder(), layer.targets().folder())));
+                .flatMap(version -> data(version.layers()))
+                .collect(Collectors.toSet());
         // Manifests first: none may name data that is gone.
-        old.forEach(folder::delete);
-        folder.names().stream()
-                .filter(name -> name.startsWith("data-") && !kept.contains(name))
+        manifests.stream().skip(versions).forEach(folder::delete);
+        data.stream()
+                .filter(name -> name.startsWith(DATA) && !kept.contains(name))
                 .forEach(folder::delete);
+    }
+
+    /** The folders of {@code layers}. */
+    private static Stream<String> data(List<Layer> layers) {
+        return layers.stream()
+                .flatMap(layer ->
+                        Stream.of(layer.users().folder(), layer.targets().folder()));
     }
 
     private List<String> manifests() {

@@ -60,7 +60,7 @@ final class StateWriter {
 
     /** Writes one file for each partition of {@code rows}; blocks. */
     static <T> Written write(JavaRDD<T> rows, Part<T> part, Zipped state) {
-        String folder = "data-" + UUID.randomUUID();
+        String folder = State.DATA + UUID.randomUUID();
         List<WrittenFile> files = rows.mapPartitionsWithIndex(
                         (index, partition) -> file(index, part.changes(index, partition), folder, state), true)
                 .collect();

@@ -312,6 +312,28 @@ class StateIT {
     }
 
     @Test
+    void leavesAloneWhatAnotherRunHasWrittenMeanwhile() throws IOException {
+        take(user("anna@x", "bob@x"));
+        Path others = folder.resolve("data-of-another-run").resolve("part-0");
+        String path = others.toString();
+        Dataset<Row> changes = LOCAL.spark()
+                .createDataFrame(List.of(user("carl@x", "bob@x")), State.SCHEMA)
+                .map(
+                        (MapFunction<Row, Row>) row -> {
+                            Files.createDirectories(Path.of(path).getParent());
+                            Files.writeString(Path.of(path), "not yet published");
+                            return row;
+                        },
+                        Encoders.row(State.SCHEMA));
+
+        state.take(changes, 7, "a-run");
+
+        assertThat(others).exists();
+        take(user("dora@x", "bob@x"));
+        assertThat(others).as("nobody has published it since").doesNotExist();
+    }
+
+    @Test
     void forgetsAUserAsIdAndAsTargetInAllVersions() throws IOException {
         take(user("anna@x", "bob@x"), user("carl@x", "dora@x"), user("bob@x", null));
         take(user("eve@x", "bob@x"));
