@@ -126,7 +126,8 @@ final class Claim implements AutoCloseable {
     private void beatOrTryAgain() {
         try {
             renew();
-        } catch (UncheckedIOException e) {
+        } catch (RuntimeException e) {
+            // What filesystems throw is up to them; a heart that stops here ends the run.
             LOG.warn("The claim on the ledger could not be renewed; trying again.", e);
         }
     }
@@ -136,6 +137,7 @@ final class Claim implements AutoCloseable {
         // Whoever took over has removed it; writing it again would make two holders.
         lost = lost || !claims.has(name) || isAnothers();
         if (lost) {
+            endLease();
             return;
         }
         long began = nanos.getAsLong();
@@ -244,6 +246,13 @@ final class Claim implements AutoCloseable {
     /** Until when nobody else can have taken over, as {@link System#nanoTime()} tells it. */
     long leaseUntil() {
         return leaseUntil;
+    }
+
+    /** A machine that was suspended as a whole may find the claim gone while its monotonic clock has hardly moved. */
+    private void endLease() {
+        if (!leaseIsOver()) {
+            leaseUntil = nanos.getAsLong();
+        }
     }
 
     private boolean leaseIsOver() {

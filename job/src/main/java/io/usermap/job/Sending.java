@@ -19,6 +19,8 @@ import java.util.concurrent.TimeUnit;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Sends the rows of a saved plan through the data source, and takes what was acknowledged into the state.
@@ -50,6 +52,7 @@ final class Sending {
             Duration took,
             Optional<Exception> failure) {}
 
+    private static final Logger LOG = LoggerFactory.getLogger(Sending.class);
     private static final Duration FIRST_LINE = Duration.ofSeconds(5);
     private static final Duration LINES = Duration.ofSeconds(10);
     private static final Duration BAR = Duration.ofSeconds(1);
@@ -354,7 +357,7 @@ final class Sending {
         void tell(Progress progress, UserMapRun writing) {
             Duration first = console.movesBar() ? BAR : FIRST_LINE;
             Duration next = console.movesBar() ? BAR : LINES;
-            every(first, next, () -> show(progress, writing.progress()));
+            every(first, next, () -> show(progress, writing));
         }
 
         private void every(Duration first, Duration next, Runnable task) {
@@ -362,7 +365,14 @@ final class Sending {
             var unused = threads.scheduleAtFixedRate(task, first.toMillis(), next.toMillis(), TimeUnit.MILLISECONDS);
         }
 
-        private void show(Progress progress, UserMapRun.Progress now) {
+        private void show(Progress progress, UserMapRun writing) {
+            UserMapRun.Progress now;
+            try {
+                now = writing.progress();
+            } catch (Exception e) { // Spark throws checked exceptions that its methods do not declare
+                LOG.debug("The coordinator did not tell the progress; asking again.", e);
+                return;
+            }
             Instant at = Instant.now();
             if (console.movesBar()) {
                 console.bar(progress.bar(now, at));

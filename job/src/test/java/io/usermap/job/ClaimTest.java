@@ -173,6 +173,18 @@ class ClaimTest {
     }
 
     @Test
+    void endsItsLeaseAtOnceWhereAnotherTookOverAlthoughTheMonotonicClockHardlyMoved() {
+        try (Claim claim = Claim.take(claims, "run-1", TERM, this::waits, told::add, () -> nanos)) {
+            nanos = TERM.toNanos() / 10;
+            claims.delete("run-1.claim");
+
+            claim.renew();
+
+            assertThat(claim.leaseUntil()).isEqualTo(TERM.toNanos() / 10);
+        }
+    }
+
+    @Test
     void isRefusedToASecondProcessOfTheSameRun() {
         try (Claim first = take("run-1")) {
             assertThatThrownBy(() -> Claim.take(claims, "run-1", TERM, duration -> first.beat(), told::add))
