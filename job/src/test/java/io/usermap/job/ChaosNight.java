@@ -19,6 +19,7 @@ import java.util.Queue;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -31,6 +32,9 @@ import org.apache.spark.sql.SparkSession;
 final class ChaosNight {
     private static final Duration LONGEST = Duration.ofMinutes(8);
     private static final int MOST_RUNS = 16;
+    /** As long as a request may be on its way after its sender was stopped. */
+    private static final Duration ON_ITS_WAY = Duration.ofSeconds(1);
+
     /** As long as a receipt may take on a busy machine from the answer to the end of its file. */
     private static final Duration RECEIPT_IN_BURST = Duration.ofSeconds(3);
 
@@ -258,11 +262,14 @@ final class ChaosNight {
     }
 
     private void stop(List<ProcessHandle> processes, Duration lasts) throws IOException, InterruptedException {
+        Set<Event> receipted = scene.receipted();
         Instant at = Instant.now();
         for (ProcessHandle process : processes) {
             JobProcess.signal(process, "STOP");
         }
         after(lasts, () -> {
+            // Whoever goes on meanwhile sends it again, and may have written receipts by now.
+            excuse(at, arrival -> arrival.at().isBefore(at.plus(ON_ITS_WAY)), receipted);
             excuse(at);
             for (ProcessHandle process : processes) {
                 JobProcess.signal(process, "CONT");
@@ -289,12 +296,17 @@ final class ChaosNight {
 
     /** Whoever was hit at {@code at} may not have written receipts of what was answered shortly before, or later. */
     private void excuse(Instant at) {
+        excuse(at, arrival -> true, scene.receipted());
+    }
+
+    private void excuse(Instant at, Predicate<Arrival> whose, Set<Event> receipted) {
         Instant since = at.minus(scene.mode().isSmooth() ? RECEIPT_IN_SMOOTH : RECEIPT_IN_BURST);
         Set<Event> unreceipted = new HashSet<>();
         arrivals().stream()
                 .filter(arrival -> arrival.answeredAt().isAfter(since))
+                .filter(whose)
                 .forEach(arrival -> unreceipted.addAll(arrival.events()));
-        unreceipted.removeAll(scene.receipted());
+        unreceipted.removeAll(receipted);
         excused.addAll(unreceipted);
     }
 
