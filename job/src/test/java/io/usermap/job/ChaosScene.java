@@ -22,6 +22,8 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 
@@ -66,6 +68,8 @@ final class ChaosScene implements AutoCloseable {
     private final SandboxProcess sandbox;
     private Map<String, String> before = new TreeMap<>();
     private Map<String, String> wanted = new TreeMap<>();
+    /** The runs that had come to their end before. */
+    private Set<Path> settled = Set.of();
 
     private ChaosScene(Path folder, JobProcess.Cluster cluster, Mode mode, SandboxProcess sandbox) {
         this.folder = folder;
@@ -96,6 +100,12 @@ final class ChaosScene implements AutoCloseable {
             public FileVisitResult preVisitDirectory(Path path, BasicFileAttributes attributes) throws IOException {
                 Files.createDirectories(to.resolve(from.relativize(path)));
                 return FileVisitResult.CONTINUE;
+            }
+
+            @Override
+            public FileVisitResult preVisitDirectory(Path run, BasicFileAttributes attributes) {
+                // A user may have moved away and back since: the same event has then been sent before.
+                return settled.contains(run) ? FileVisitResult.SKIP_SUBTREE : FileVisitResult.CONTINUE;
             }
 
             @Override
@@ -139,6 +149,11 @@ final class ChaosScene implements AutoCloseable {
     void want(Map<String, String> users) throws IOException {
         before = wanted;
         wanted = users;
+        if (Files.isDirectory(runs())) {
+            try (Stream<Path> there = Files.list(runs())) {
+                settled = there.collect(Collectors.toSet());
+            }
+        }
         List<String> lines = new ArrayList<>(List.of("user_id,global_user_id"));
         users.forEach((user, person) -> lines.add(user + "," + person));
         Files.write(folder.resolve("source.csv"), lines);
@@ -158,6 +173,10 @@ final class ChaosScene implements AutoCloseable {
 
     Path ledger() {
         return folder.resolve("ledger");
+    }
+
+    private Path runs() {
+        return ledger().resolve("runs");
     }
 
     Path log() {
@@ -205,13 +224,13 @@ final class ChaosScene implements AutoCloseable {
         return planned;
     }
 
-    /** What of the present plan has an acknowledgement among the receipts that can be read now; of all runs in the ledger. */
+    /** What of the present plan has an acknowledgement among the receipts that can be read now. */
     Set<Event> receipted() {
         Set<Event> planned = planned();
         for (int looks = 1; ; looks++) {
             Set<Event> receipted = new HashSet<>();
             try {
-                readReceiptsOf(ledger().resolve("runs"), receipted);
+                readReceiptsOf(runs(), receipted);
                 receipted.retainAll(planned);
                 return receipted;
             } catch (NoSuchFileException e) {
@@ -225,7 +244,7 @@ final class ChaosScene implements AutoCloseable {
         }
     }
 
-    private static void readReceiptsOf(Path runs, Set<Event> into) throws IOException {
+    private void readReceiptsOf(Path runs, Set<Event> into) throws IOException {
         Files.walkFileTree(runs, new SimpleFileVisitor<>() {
             @Override
             public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
