@@ -103,12 +103,6 @@ final class ChaosScene implements AutoCloseable {
             }
 
             @Override
-            public FileVisitResult preVisitDirectory(Path run, BasicFileAttributes attributes) {
-                // A user may have moved away and back since: the same event has then been sent before.
-                return settled.contains(run) ? FileVisitResult.SKIP_SUBTREE : FileVisitResult.CONTINUE;
-            }
-
-            @Override
             public FileVisitResult visitFile(Path path, BasicFileAttributes attributes) throws IOException {
                 Files.copy(path, to.resolve(from.relativize(path)));
                 return FileVisitResult.CONTINUE;
@@ -246,6 +240,12 @@ final class ChaosScene implements AutoCloseable {
 
     private void readReceiptsOf(Path runs, Set<Event> into) throws IOException {
         Files.walkFileTree(runs, new SimpleFileVisitor<>() {
+            @Override
+            public FileVisitResult preVisitDirectory(Path run, BasicFileAttributes attributes) {
+                // A user may have moved away and back since: the same event has then been sent before.
+                return settled.contains(run) ? FileVisitResult.SKIP_SUBTREE : FileVisitResult.CONTINUE;
+            }
+
             @Override
             public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
                 if (file.toString().endsWith(".jsonl")) {
