@@ -1,6 +1,8 @@
 package io.usermap.client;
 
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -14,6 +16,8 @@ import java.util.ServiceConfigurationError;
  * part of it. Resolved on the driver only.
  */
 public sealed interface SecretReference {
+    /** A file with more is none with a key. */
+    int MOST_BYTES = 1 << 16;
 
     /**
      * An environment variable of the driver.
@@ -67,7 +71,8 @@ public sealed interface SecretReference {
             missing = "the environment variable " + env.name() + " is not set. Export it where the driver starts.";
         } else if (this instanceof InFile file) {
             value = read(file.path());
-            missing = "the file " + file.path() + " cannot be read. Check its path and permissions on the driver.";
+            missing = "the file " + file.path() + " cannot be read, or is too large for a key. Check its path and"
+                    + " permissions on the driver.";
         } else {
             InScope scope = (InScope) this;
             value = ask(store, scope);
@@ -94,8 +99,11 @@ public sealed interface SecretReference {
     }
 
     private static Optional<String> read(Path path) {
-        try {
-            return Optional.of(Files.readString(path));
+        try (InputStream file = Files.newInputStream(path)) {
+            byte[] bytes = file.readNBytes(MOST_BYTES + 1);
+            return bytes.length > MOST_BYTES
+                    ? Optional.empty()
+                    : Optional.of(new String(bytes, StandardCharsets.UTF_8));
         } catch (IOException e) {
             return Optional.empty();
         }

@@ -78,7 +78,15 @@ class SecretReferenceTest {
         assertThatThrownBy(() -> resolve("file:" + file, Map.of()))
                 .isInstanceOf(InvalidSettingsException.class)
                 .hasMessage("Cannot read a key: the file " + file
-                        + " cannot be read. Check its path and permissions on the driver.");
+                        + " cannot be read, or is too large for a key. Check its path and permissions on the"
+                        + " driver.");
+    }
+
+    @Test
+    void readsNoMoreOfAFileThanAKeyMayHave() {
+        assertThatThrownBy(() -> resolve("file:/dev/zero", Map.of()))
+                .isInstanceOf(InvalidSettingsException.class)
+                .hasMessageContaining("is too large for a key");
     }
 
     @Test

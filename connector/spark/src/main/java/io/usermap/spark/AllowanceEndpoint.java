@@ -7,6 +7,7 @@ import io.usermap.client.AllowanceLog;
 import io.usermap.client.AllowanceRules;
 import io.usermap.client.ValueType;
 import io.usermap.spark.AllowanceMessages.Report;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -196,22 +197,23 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
                 allowance.done(
                         report.permit(), report.outcome(), report.retryAfter(), report.roundTrip(), System.nanoTime());
                 if (report.outcome() == Allowance.Outcome.THROTTLED) {
-                    tellThrottled();
+                    tellThrottled(report.retryAfter());
                 }
             }
         }
     }
 
-    private void tellThrottled() {
+    private void tellThrottled(Duration retryAfter) {
         if (!toldThrottled) {
             toldThrottled = true;
             LOG.warn(
                     "The service refused a request because of its rate (429) although this application keeps to {}"
                             + " mappings in {} s: somebody else uses this allowance, or the service counts differently."
-                            + " Sending goes on evenly after a pause of one window. If other applications send too,"
+                            + " Sending goes on evenly after a pause of {} s. If other applications send too,"
                             + " give each an allowanceShare.",
                     rules.mappingsPerWindow(),
-                    rules.window().toSeconds());
+                    rules.window().toSeconds(),
+                    Math.max(rules.window().toSeconds(), retryAfter.toSeconds()));
         }
     }
 
