@@ -66,7 +66,8 @@ record Console(PrintStream out, PrintStream err, boolean quiet, boolean json, bo
             object.putAll(fields);
             err.println(Json.line(object));
         } else {
-            err.println(message);
+            // Failures are told in words of others, who may have put a user's text into them.
+            message.lines().map(Phrases::line).forEach(err::println);
         }
         err.flush();
     }

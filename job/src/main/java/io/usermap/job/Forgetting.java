@@ -92,7 +92,7 @@ final class Forgetting {
         if (!folder.has(name)) {
             return 0;
         }
-        Dataset<Row> rows = LedgerRun.rows(spark, folder.address(name));
+        Dataset<Row> rows = rows(folder, name);
         Column touched = is("user_id")
                 .or(is("global_user_id"))
                 .or(is("previous_global_user_id"))
@@ -133,12 +133,12 @@ final class Forgetting {
             folder.delete(name);
             return;
         }
-        Column touched = is("user_id")
-                .or(is("global_user_id"))
-                .or(coalesce(array_contains(col("mapped_to.user_id"), col("gone")), lit(false)));
-        spark.read()
-                .parquet(folder.address(name))
-                .join(gone, touched, "left_anti")
+        Column touched = is("user_id").or(is("global_user_id")).or(isAmong("mapped_to"));
+        Dataset<Row> rows = rows(folder, name);
+        if (rows.join(gone, touched.or(isAmong("mapped_from")), "left_semi").isEmpty()) {
+            return;
+        }
+        rows.join(gone, touched, "left_anti")
                 .crossJoin(gone)
                 .withColumn(
                         "mapped_from",
@@ -152,15 +152,27 @@ final class Forgetting {
         replace(folder, name, copy);
     }
 
+    /** The rows of a plan, or what a {@code verify} has found; a copy of either has the same columns. */
+    private Dataset<Row> rows(LedgerFolder folder, String name) {
+        String address = folder.address(name);
+        return name.endsWith(LedgerRun.FINDINGS)
+                ? spark.read().options(LedgerRun.WHOLE).parquet(address)
+                : LedgerRun.rows(spark, address);
+    }
+
     private void replace(LedgerFolder folder, String name, String copy) {
         folder.delete(name);
-        LedgerRun.rows(spark, folder.address(copy)).write().parquet(folder.address(name));
+        rows(folder, copy).write().parquet(folder.address(name));
         folder.delete(copy + WHOLE);
         folder.delete(copy);
     }
 
     private static Column is(String column) {
         return coalesce(col(column).equalTo(col("gone")), lit(false));
+    }
+
+    private static Column isAmong(String links) {
+        return coalesce(array_contains(col(links + ".user_id"), col("gone")), lit(false));
     }
 
     private static Column isNot(String column) {

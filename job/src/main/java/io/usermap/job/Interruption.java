@@ -39,20 +39,26 @@ final class Interruption implements AutoCloseable {
     private static final AtomicBoolean REGISTERED = new AtomicBoolean();
 
     private final Console console;
+    private final String lastWork;
     private final boolean ours;
     private final CountDownLatch closed = new CountDownLatch(1);
     private final Runnable hook = this::endOfProcess;
     private volatile boolean requested;
     private Runnable stop = () -> {};
 
-    private Interruption(Console console, boolean ours) {
+    private Interruption(Console console, String lastWork, boolean ours) {
         this.console = console;
+        this.lastWork = lastWork;
         this.ours = ours;
     }
 
-    /** Listens until it is closed. */
-    static Interruption listen(Console console) {
-        Interruption interruption = new Interruption(console, isOurProcess());
+    /**
+     * Listens until it is closed.
+     *
+     * @param lastWork what the command does before it ends, in words
+     */
+    static Interruption listen(Console console, String lastWork) {
+        Interruption interruption = new Interruption(console, lastWork, isOurProcess());
         LISTENING.set(interruption);
         if (interruption.ours && REGISTERED.compareAndSet(false, true)) {
             for (String signal : SIGNALS) {
@@ -79,13 +85,12 @@ final class Interruption implements AutoCloseable {
         if (listening.requested) {
             Runtime.getRuntime().halt(ExitCode.INTERRUPTED);
         }
-        listening.request(
-                "interrupted; waiting for the requests in flight and writing receipts (once more ends it at once)");
+        listening.request("interrupted; " + listening.lastWork + " (once more ends it at once)");
         return true;
     }
 
     private void endOfProcess() {
-        request("this process is being ended; waiting for the requests in flight and writing receipts");
+        request("this process is being ended; " + lastWork);
         try {
             if (!closed.await(MOST_FOR_AN_END.toSeconds(), TimeUnit.SECONDS)) {
                 LOG.warn("The command has not come to its end in time; the next 'usermap apply' reads its receipts.");

@@ -45,7 +45,7 @@ final class Job {
     private final Interruption interruption;
 
     Job(String command, Flags flags, Console console) {
-        this.interruption = Interruption.listen(console);
+        this.interruption = Interruption.listen(console, "waiting for the requests in flight and writing receipts");
         this.execution = new Execution(command, flags, console);
         this.flags = flags;
         this.console = console;
@@ -190,7 +190,13 @@ final class Job {
     private Optional<Ending> resume(Ledger ledger, Configuration read, Sending sending, Target target, Claim claim) {
         return ledger.unfinished().map(found -> {
             run = found;
-            return send(sending, found, planned(found.plan()), read, target, ledger, claim);
+            Plan begun = found.savedPlan()
+                    .orElseThrow(
+                            () -> StoppedException.failed(
+                                    "Cannot go on with run " + found.id()
+                                            + ", which was interrupted: its plan.json cannot be read. Bring the file back; or move the"
+                                            + " run's folder out of the ledger, and run 'usermap verify --adopt' for what it had sent."));
+            return send(sending, found, planned(begun), read, target, ledger, claim);
         });
     }
 

@@ -150,7 +150,7 @@ final class Ledger {
                 .filter(LedgerRun::hasBegunToSend);
         return told.isPresent()
                 ? told
-                : runs().stream().filter(LedgerRun::hasBegunToSend).findFirst();
+                : runs().stream().filter(LedgerRun::hasBegunToSend).max(Comparator.comparing(LedgerRun::lastBeat));
     }
 
     /** Removes the oldest runs beyond {@code keep}; unfinished ones stay, and the one that sent last. */

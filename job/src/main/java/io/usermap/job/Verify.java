@@ -30,7 +30,7 @@ final class Verify {
     private final Purpose purpose;
     private final boolean json;
     private final Instant startedAt = Instant.now();
-    private final Claim.Pause pause = duration -> Thread.sleep(duration.toMillis());
+    private final Interruption interruption;
 
     private @Nullable LedgerRun run;
     private @Nullable Configuration configuration;
@@ -41,6 +41,7 @@ final class Verify {
         this.execution = new Execution("verify", flags, console);
         this.flags = flags;
         this.console = console;
+        this.interruption = Interruption.listen(console, "waiting for the look-ups in flight");
         this.purpose = purpose;
         this.json = json;
     }
@@ -82,6 +83,7 @@ final class Verify {
             try (JobSession session = JobSession.open(read);
                     Target target = Target.open(read)) {
                 SparkSession spark = session.spark();
+                interruption.during(() -> spark.sparkContext().cancelAllJobs());
                 Ledger ledger = Ledger.open(
                         spark.sparkContext().hadoopConfiguration(),
                         read.value(Keys.LEDGER_PATH),
@@ -95,7 +97,7 @@ final class Verify {
                         ledger,
                         begun,
                         ledger.state(spark).current(),
-                        new Verification(spark, read, target, console, pause));
+                        new Verification(spark, read, target, console, interruption::pause));
                 return switch (purpose) {
                     case TELL -> tell(place, planned, full);
                     case ADOPT -> adopt(place);
@@ -135,7 +137,7 @@ final class Verify {
                 ledger.claims(),
                 place.run().id(),
                 place.configuration().value(Keys.LOCK_TERM),
-                pause,
+                interruption::pause,
                 console::event)) {
             requireFinished(ledger);
             // Whoever held the claim before may have published since.
@@ -223,6 +225,13 @@ final class Verify {
     }
 
     private Ending judged(Place place, Verified found) {
+        if (found.unknown() * 2 > found.lookedUp()) {
+            console.error("Cannot judge the drift: the service told nothing of " + Phrases.count(found.unknown())
+                    + " of the " + Phrases.count(found.lookedUp())
+                    + " users looked up. They are 'unknown' among what was found. Check 'lookup.encoding' and the"
+                    + " look-up endpoint.");
+            return new Ending(Outcome.REJECTED, ExitCode.REJECTED);
+        }
         double most = place.configuration().value(Keys.MAX_DRIFT_SHARE);
         if (found.driftShare() > most) {
             console.error("Cannot accept so much drift: " + Phrases.percent(found.driftShare())
@@ -235,7 +244,12 @@ final class Verify {
     }
 
     private int reported(Execution.Body body) {
-        Ending ending = execution.ending(body);
+        try (interruption) {
+            return reported(execution.ending(body, interruption));
+        }
+    }
+
+    private int reported(Ending ending) {
         Report report = Report.of(
                         new Report.Header(
                                 execution.command(),
@@ -258,6 +272,12 @@ final class Verify {
             Optional<Path> copy = flags.report();
             if (copy.isPresent()) {
                 Files.writeString(copy.get(), Json.document(report));
+            }
+            if (ending.outcome() == Outcome.INTERRUPTED) {
+                String kept = run == null || !run.hasFindings()
+                        ? ""
+                        : " What was found so far is kept: " + run.findingsAddress() + ".";
+                console.error("verify was interrupted." + kept + " Run 'usermap verify' again: it begins anew.");
             }
         } catch (IOException | UncheckedIOException e) {
             console.error("Cannot write the report: " + Source.firstLine(e) + " Check the ledger and --report.");

@@ -31,7 +31,8 @@ import picocli.CommandLine.ParentCommand;
             "1:error",
             "3:more has drifted than 'verify.max-drift-share'",
             "4:a guard would stop the repair",
-            "6:configuration or credentials"
+            "6:configuration or credentials",
+            "130:interrupted; what was found so far is in the run's folder"
         })
 final class VerifyCommand implements Callable<Integer> {
     @ParentCommand

@@ -18,7 +18,8 @@ class InterruptionTest {
         AtomicInteger tried = new AtomicInteger();
         CountDownLatch stopped = new CountDownLatch(1);
         PrintStream nowhere = new PrintStream(OutputStream.nullOutputStream());
-        try (Interruption interruption = Interruption.listen(new Console(nowhere, nowhere, true, false, false))) {
+        try (Interruption interruption =
+                Interruption.listen(new Console(nowhere, nowhere, true, false, false), "coming to an end")) {
             interruption.during(() -> {
                 switch (tried.incrementAndGet()) {
                     case 1 -> throw new IllegalStateException("the driver does not answer");

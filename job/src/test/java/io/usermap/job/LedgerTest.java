@@ -40,12 +40,17 @@ class LedgerTest {
         LedgerRun planned = ledger().begin(NOW);
         planned.folder().write("plan.json", "{}");
         LedgerRun newer = sends(ledger().begin(NOW.plusSeconds(60)));
-        sends(planned);
+        ledger().sends(planned);
+        planned.beginToSend(NOW.plusSeconds(120));
 
         assertThat(ledger().lastSent()).contains(planned);
 
         Files.deleteIfExists(folder.resolve(".last-sent.crc"));
         Files.writeString(folder.resolve("last-sent"), planned.id().substring(0, 9));
-        assertThat(ledger().lastSent()).as("where the note is torn, the newest").contains(newer);
+        assertThat(ledger().lastSent())
+                .as("where the note is torn, the last sign of life tells")
+                .contains(planned);
+        newer.beat(NOW.plusSeconds(180));
+        assertThat(ledger().lastSent()).contains(newer);
     }
 }
