@@ -297,6 +297,7 @@ class VerifyIT {
         assertThat(usermap.out()).contains("  unknown               1  the service told nothing\n");
 
         sandbox.clearRequests();
+        usermap.set("lookup.concurrency", "1");
         assertThat(usermap.run("verify", "--sample", "3")).as(usermap.err()).isZero();
         for (String id : lookedUp().subList(0, 2)) {
             sandbox.addFaults("{\"faults\": [{\"path\": \"lookup\", \"ids\": [\"" + id + "\"], \"status\": 400}]}");
