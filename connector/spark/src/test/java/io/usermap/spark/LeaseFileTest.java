@@ -57,7 +57,8 @@ class LeaseFileTest {
         assertThat(watch.stopped(at(30.9))).isEmpty();
         assertThat(watch.stopped(at(31))).contains(Leases.OVER);
         watch.saw(lease(4, 30), at(32));
-        assertThat(watch.stopped(at(32))).as("over is over").contains(Leases.OVER);
+        watch.saw(lease(5, 30), at(33));
+        assertThat(watch.stopped(at(33))).as("over is over").contains(Leases.OVER);
     }
 
     @Test
@@ -69,6 +70,22 @@ class LeaseFileTest {
 
         assertThat(watch.stopped(at(2.9))).isEmpty();
         assertThat(watch.stopped(at(3))).contains(Leases.OVER);
+    }
+
+    @Test
+    void aRenewalLengthensTheLeaseAndNoneShortensIt() {
+        watch.saw(lease(1, 3), at(0.5));
+        watch.saw(lease(2, 3), at(1));
+        watch.saw(lease(3, 3), at(1.5));
+        watch.saw(lease(4, 6), at(2));
+        watch.saw(lease(5, 1), at(2.5));
+
+        assertThat(watch.stopped(at(3))).isEmpty();
+        assertThat(watch.left(at(3), MOST)).contains(Duration.ofSeconds(4));
+        assertThat(watch.stopped(at(6.9)))
+                .as("beyond the end of the clock's numbers")
+                .isEmpty();
+        assertThat(watch.stopped(at(7))).contains(Leases.OVER);
     }
 
     @Test
@@ -94,6 +111,7 @@ class LeaseFileTest {
     @Test
     void theRunAndTheWriterMeetInTheFolderOfTheReceipts() throws Exception {
         LeaseFile file = LeaseFile.of(folder.resolve("receipts").toString(), "write", true, new Configuration(false));
+        assertThat(file.address()).as("no name of receipts").endsWith("/receipts/_lease-write");
         assertThat(file.read()).isEmpty();
         file.renew(7, Duration.ofMillis(1_500));
         assertThat(file.read()).contains("lease 7 1500\n");
