@@ -311,14 +311,19 @@ final class FaultMatrix {
     /** The argument of {@link #main} for every moment of each fault. */
     static final String ALL = "all";
 
+    private static final int EACH = 3;
+
+    /** How many samples there are, which together are all of it. */
+    static final int SAMPLES = EACH * Moment.values().length;
+
     private static List<Moment> moments(int fault, String extent) {
         Moment[] all = Moment.values();
         if (extent.equals(ALL)) {
             return List.of(all);
         }
-        // Every other fault; which of them, and when, changes from day to day.
+        // Every third fault; which of them, and when, changes from day to day.
         int turn = fault + Integer.parseInt(extent);
-        return turn % 2 == 0 ? List.of(all[turn / 2 % all.length]) : List.of();
+        return turn % EACH == 0 ? List.of(all[turn / EACH % all.length]) : List.of();
     }
 
     /** How many cells there are in all. */
@@ -326,7 +331,10 @@ final class FaultMatrix {
         return FAULTS.size() * Moment.values().length;
     }
 
-    /** Arguments: a folder with the files of {@link Whereabouts}, and {@link #ALL} or the number of a sample, of which there are ten: one moment of every other fault. */
+    /**
+     * Arguments: a folder with the files of {@link Whereabouts}, and {@link #ALL} or the number of a sample, of which there
+     * are {@link #SAMPLES}: one moment of every third fault.
+     */
     public static void main(String[] arguments) throws Exception {
         FaultMatrix matrix = new FaultMatrix(Path.of(arguments[0]));
         ExecutorService threads = Executors.newFixedThreadPool(4);
