@@ -1,5 +1,6 @@
 package io.usermap.job;
 
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.usermap.client.InvalidSettingsException;
 import io.usermap.client.Settings;
 import java.util.ArrayList;
@@ -92,6 +93,15 @@ final class Guards {
         tripped.removeIf(guard -> allowed.contains(guard.name()));
         return List.copyOf(tripped);
     }
+
+    /** A plan as {@code plan.json} holds it, and the names of the guards that it does not pass; for programs. */
+    static String document(Plan plan, List<Tripped> tripped) {
+        return Json.document(
+                        new Judged(plan, tripped.stream().map(Tripped::name).toList()))
+                .strip();
+    }
+
+    private record Judged(@JsonUnwrapped Plan plan, List<String> guards) {}
 
     private static void above(String name, double share, double most, String what, List<Tripped> tripped) {
         if (share > most) {

@@ -35,6 +35,9 @@ final class Job {
     private boolean savesReport = true;
 
     private boolean reportIsSaved;
+    /** Whether a program reads standard output, which then holds one document. */
+    private boolean json;
+
     private @Nullable UncheckedIOException reportIsLost;
 
     private @Nullable Configuration configuration;
@@ -52,7 +55,8 @@ final class Job {
     }
 
     /** Plans and sends nothing; exit code 2 for changes only if {@code detailed}. */
-    int plan(boolean detailed, boolean json, List<String> allow) {
+    int plan(boolean detailed, boolean asJson, List<String> allow) {
+        json = asJson;
         return reported(() -> {
             Set<String> allowed = Guards.allowed(allow);
             Configuration read = configure(Set.of(Configuration.Need.SOURCE));
@@ -63,7 +67,7 @@ final class Job {
                 Plan made = planned(planning.make(begun));
                 tripped = Guards.tripped(made, read, allowed);
                 if (json) {
-                    console.result(Json.document(made).strip());
+                    console.result(Guards.document(made, tripped));
                 } else {
                     show(planning, begun, made, read);
                 }
@@ -314,7 +318,12 @@ final class Job {
                 if (!reportIsSaved) {
                     run.save(report);
                 }
-                console.summary("report: " + run.reportAddress());
+                String saved = "report: " + run.reportAddress();
+                if (json) {
+                    console.event(saved);
+                } else {
+                    console.summary(saved);
+                }
             }
             Optional<Path> copy = flags.report();
             if (copy.isPresent()) {

@@ -102,7 +102,7 @@ final class LedgerCommands {
                     .save(begun, undo.rows(), version, Plan.UNDO, what);
             List<Guards.Tripped> tripped = Guards.tripped(plan, configuration, java.util.Set.of());
             if (format == Flags.LogFormat.JSON) {
-                console.result(Json.document(plan).strip());
+                console.result(Guards.document(plan, tripped));
             } else {
                 console.summary(Summary.ofPlan(plan, tripped, List.of()));
             }

@@ -3,7 +3,6 @@ package io.usermap.job;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -50,7 +49,9 @@ class ApplyIT extends CommandCase {
         pairs(rows);
         sandbox.clearRequests();
 
-        assertThat(usermap.run("plan")).isEqualTo(4);
+        assertThat(usermap.run("plan", "--format", "json")).isEqualTo(4);
+        assertThat(usermap.json().path("guards").toString()).isEqualTo("[\"max-shrink\"]");
+        assertThat(usermap.json().at("/counts/last_source_rows").asLong()).isEqualTo(9);
         assertThat(usermap.run("apply"))
                 .as("what was only planned is no standard")
                 .isEqualTo(4);
@@ -108,7 +109,9 @@ class ApplyIT extends CommandCase {
         String plan = usermap.report().path("run").asText();
         assertThat(sandbox.mappings()).isEmpty();
         assertThat(usermap.run("plan", "--format", "json")).isZero();
-        JsonNode told = new ObjectMapper().readTree(usermap.out());
+        JsonNode told = usermap.json();
+        assertThat(told.path("guards").toString()).isEqualTo("[]");
+        assertThat(usermap.err()).contains("report: " + usermap.ledger());
         assertThat(told.at("/counts/map").asLong()).isEqualTo(1);
         assertThat(told.path("state_version").asLong()).isZero();
         assertThat(told.path("eta_seconds").asDouble()).isZero();
@@ -119,10 +122,7 @@ class ApplyIT extends CommandCase {
         pairs("user-1,person-1", "user-2,person-1");
         assertThat(usermap.run("plan", "--format", "json", "--set", "report.ids=plain"))
                 .isZero();
-        assertThat(new ObjectMapper()
-                        .readTree(usermap.out())
-                        .path("source_fingerprint")
-                        .asText())
+        assertThat(usermap.json().path("source_fingerprint").asText())
                 .hasSameSizeAs(fingerprint)
                 .isNotEqualTo(fingerprint);
         LOCAL.spark().conf().set("spark.sql.jsonGenerator.ignoreNullFields", "false");

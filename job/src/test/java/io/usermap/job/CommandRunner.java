@@ -1,5 +1,6 @@
 package io.usermap.job;
 
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayOutputStream;
@@ -14,7 +15,7 @@ import java.util.stream.Stream;
 
 /** The real command line in this process: settings that every call has, what it printed, and its report. */
 final class CommandRunner {
-    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final ObjectMapper JSON = new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
     private final Path folder;
     private final List<String> settings = new ArrayList<>();
@@ -75,6 +76,11 @@ final class CommandRunner {
     /** What the last command wrote to standard output. */
     String out() {
         return out;
+    }
+
+    /** What the last command wrote to standard output, which has to be one document of JSON and nothing else. */
+    JsonNode json() throws IOException {
+        return JSON.readTree(out);
     }
 
     /** What the last command wrote to standard error. */

@@ -86,7 +86,7 @@ class CommandsIT extends CommandCase {
                         first + ": dropped a row of it: an id is shorter than the service takes\n");
 
         assertThat(usermap.run("explain", "dan@x.com", "--format", "json")).isZero();
-        JsonNode dan = JSON.readTree(usermap.out());
+        JsonNode dan = usermap.json();
         assertThat(dan.path("runs").get(0).path("what").asText()).isEqualTo("carried_over");
         assertThat(dan.path("known").asBoolean()).isFalse();
     }
@@ -103,8 +103,10 @@ class CommandsIT extends CommandCase {
 
         assertThat(usermap.run("apply", undo)).isEqualTo(5);
         assertThat(usermap.err()).contains("it was applied before, which has led to version 3 of the state.");
-        assertThat(usermap.run("undo", second)).isZero();
-        assertThat(usermap.out()).contains("left out: 1 that have moved since").endsWith("nothing to do\n");
+        assertThat(usermap.run("undo", second, "--format", "json")).isZero();
+        assertThat(usermap.json().path("shape").asText()).contains("left out: 1 that have moved since");
+        assertThat(usermap.json().at("/counts/remap").asLong()).isZero();
+        assertThat(usermap.json().path("guards").isArray()).isTrue();
     }
 
     private void rebuildsAReport(String first, String second) throws IOException {

@@ -184,7 +184,7 @@ class HostileRowsIT {
                 .isZero();
         isHarmless("plan", usermap.out());
         isJson(usermap.err());
-        assertThat(JSON.readTree(usermap.out()).at("/counts/map").asInt()).isEqualTo(mappings.size());
+        assertThat(usermap.json().at("/counts/map").asInt()).isEqualTo(mappings.size());
 
         assertThat(usermap.run("apply", "--log-format", "json"))
                 .as(usermap.err())
