@@ -59,19 +59,28 @@ final class Guards {
         int least = configuration.value(Keys.MIN_SOURCE_ROWS);
         if (plan.isOfSource() && counts.sourceRows() < least) {
             tripped.add(trip(
+                    plan,
                     "min-source-rows",
                     "the source has " + Phrases.count(counts.sourceRows()) + " rows, fewer than "
                             + Phrases.count(least)));
         }
         double shrunk = share(counts.lastSourceRows() - counts.sourceRows(), counts.lastSourceRows());
-        above("max-shrink", shrunk, configuration.value(Keys.MAX_SHRINK), "of the source's rows are gone", tripped);
         above(
+                plan,
+                "max-shrink",
+                shrunk,
+                configuration.value(Keys.MAX_SHRINK),
+                "of the source's rows are gone",
+                tripped);
+        above(
+                plan,
                 "max-unmap-share",
                 share(counts.unmap() + plan.carriedOver().unmap(), counts.acknowledged()),
                 configuration.value(Keys.MAX_UNMAP_SHARE),
                 "of the acknowledged mappings would be removed",
                 tripped);
         above(
+                plan,
                 "max-remap-share",
                 share(counts.remap() + plan.carriedOver().remap(), counts.acknowledged()),
                 configuration.value(Keys.MAX_REMAP_SHARE),
@@ -80,11 +89,13 @@ final class Guards {
         int largest = configuration.value(Keys.MAX_CLUSTER_SIZE);
         if (counts.largestCluster() > largest) {
             tripped.add(trip(
+                    plan,
                     "max-cluster-size",
                     "the largest cluster has " + Phrases.count(counts.largestCluster()) + " users, more than "
                             + Phrases.count(largest)));
         }
         above(
+                plan,
                 "max-placeholder-share",
                 share(plan.rejectedByReason().getOrDefault("placeholder", 0L), counts.sourceRows()),
                 configuration.value(Keys.MAX_PLACEHOLDER_SHARE),
@@ -103,17 +114,20 @@ final class Guards {
 
     private record Judged(@JsonUnwrapped Plan plan, List<String> guards) {}
 
-    private static void above(String name, double share, double most, String what, List<Tripped> tripped) {
+    private static void above(Plan plan, String name, double share, double most, String what, List<Tripped> tripped) {
         if (share > most) {
-            tripped.add(trip(name, percent(share) + " " + what + ", more than " + percent(most)));
+            tripped.add(trip(plan, name, percent(share) + " " + what + ", more than " + percent(most)));
         }
     }
 
-    private static Tripped trip(String name, String fact) {
+    private static Tripped trip(Plan plan, String name, String fact) {
+        // Only a plan of the source is made again by the command that it came from.
+        String how = plan.isOfSource()
+                ? "run it with --allow " + name
+                : "run 'usermap apply " + plan.run() + " --allow " + name + "'";
         return new Tripped(
                 name,
-                "Cannot apply the plan: " + fact + ". If that is right, run it with --allow " + name
-                        + ", or set 'guards." + name + "'.");
+                "Cannot apply the plan: " + fact + ". If that is right, " + how + ", or set 'guards." + name + "'.");
     }
 
     private static double share(long part, long whole) {

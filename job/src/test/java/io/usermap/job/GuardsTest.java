@@ -97,6 +97,17 @@ class GuardsTest {
     }
 
     @Test
+    void namesTheCommandThatLiftsAGuardForAPlanThatIsNotOfTheSource() {
+        Plan undo = SamplePlan.undo(new Plan.Counts(5, 5, 5, 0, 0, 0, 5, 0, 0, 0, 0));
+
+        assertThat(messages(undo))
+                .containsExactly(
+                        "Cannot apply the plan: 100.0 % of the acknowledged mappings would be removed, more than"
+                                + " 10.0 %. If that is right, run 'usermap apply " + undo.run()
+                                + " --allow max-unmap-share', or set 'guards.max-unmap-share'.");
+    }
+
+    @Test
     void isLiftedByNameForOneRun() {
         assertThat(messages(plan(1000, 0, 0, 0, 0, 1001, 11), "max-cluster-size", "max-placeholder-share"))
                 .isEmpty();

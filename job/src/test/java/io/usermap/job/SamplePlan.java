@@ -11,11 +11,24 @@ final class SamplePlan {
     }
 
     static Plan of(String remap, Plan.Counts counts, Plan.Changes carriedOver, Map<String, Long> rejectedByReason) {
+        return of("upsert", remap, counts, carriedOver, rejectedByReason);
+    }
+
+    static Plan undo(Plan.Counts counts) {
+        return of(Plan.UNDO, "overwrite", counts, Plan.Changes.NONE, Map.of());
+    }
+
+    private static Plan of(
+            String mode,
+            String remap,
+            Plan.Counts counts,
+            Plan.Changes carriedOver,
+            Map<String, Long> rejectedByReason) {
         return new Plan(
                 Plan.FORMAT,
                 "20261122T041702175Z-cea1",
                 "2026-11-22T04:17:02.175Z",
-                "upsert",
+                mode,
                 remap,
                 "clusters: user_id by cluster_id",
                 true,
