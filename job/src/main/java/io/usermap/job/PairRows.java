@@ -117,6 +117,14 @@ final class PairRows implements AutoCloseable {
         return bad.unionByName(conflicts());
     }
 
+    /** Who is named in rows that are not planned: {@code user_id}, once each; some may be planned by other rows. */
+    Dataset<Row> rejectedUsers() {
+        return checked.filter(col("reason").isNotNull().and(col("user_id").isNotNull()))
+                .select("user_id")
+                .unionByName(perUser.filter(col("conflict")).select("user_id"))
+                .distinct();
+    }
+
     private Dataset<Row> conflicts() {
         Dataset<Row> users = perUser.filter(col("conflict")).select("user_id");
         return checked.filter(col("reason").isNull().and(OTHER))

@@ -1,5 +1,6 @@
 package io.usermap.job;
 
+import static org.apache.spark.sql.functions.broadcast;
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
@@ -207,7 +208,7 @@ final class Planner implements AutoCloseable {
                             lit(null).cast("double").as("rank"),
                             col("reason"));
             Dataset<Row> named = few ? local(pairs.wishes()) : pairs.wishes();
-            Dataset<Row> wishes = isFeed ? withTargetsInForce(named) : named;
+            Dataset<Row> wishes = isFeed ? withTargetsInForce(named) : withRejectedInForce(named, pairs);
             return keyed(pairs.ranked(Pairs.members(wishes))
                     .withColumn("reason", lit(null).cast("string"))
                     .unionByName(rejects));
@@ -219,12 +220,37 @@ final class Planner implements AutoCloseable {
                     .select(col("target").as("user_id"))
                     .distinct()
                     .join(wishes.select("user_id"), new String[] {"user_id"}, "left_anti");
-            return wishes.unionByName(lookup().rows(targets, limits.small())
+            return wishes.unionByName(inForce(targets));
+        }
+
+        /** Whoever is named in rejected rows only stays where it is, so whoever is to be mapped to it goes there too. */
+        private Dataset<Row> withRejectedInForce(Dataset<Row> wishes, PairRows pairs) {
+            Dataset<Row> rejected = pairs.rejectedUsers();
+            List<Row> first = rejected.limit(limits.small() + 1).collectAsList();
+            if (first.isEmpty()) {
+                return wishes;
+            }
+            Dataset<Row> users = first.size() > limits.small()
+                    ? rejected
+                    : broadcast(spark.createDataFrame(first, rejected.schema()));
+            Dataset<Row> targets = wishes.select(col("target").as("user_id"))
+                    .join(users, new String[] {"user_id"})
+                    .distinct()
+                    .join(
+                            wishes.select("user_id").join(users, new String[] {"user_id"}),
+                            new String[] {"user_id"},
+                            "left_anti");
+            return wishes.unionByName(inForce(targets));
+        }
+
+        /** What is acknowledged of {@code users}, as wishes. */
+        private Dataset<Row> inForce(Dataset<Row> users) {
+            return lookup().rows(users, limits.small())
                     .filter(col("global_user_id").isNotNull())
                     .select(
                             col("user_id"),
                             col("global_user_id").as("target"),
-                            lit(false).as("unmap")));
+                            lit(false).as("unmap"));
         }
 
         private static Dataset<Row> keyed(Dataset<Row> rows) {

@@ -212,7 +212,33 @@ class PlannerIT {
                         "g>h",
                         "v>g w>k",
                         "map g h new",
-                        "remap v h follows"));
+                        "remap v h follows"),
+                when(
+                        "who contradicts itself stays, and whoever is mapped to it goes where it is",
+                        "g>h g>k u>g n>g",
+                        "g>h u>h",
+                        "map n h new",
+                        "reject g h conflict",
+                        "reject g k conflict"),
+                when(
+                        "so does who is named only where a target cannot be right",
+                        "g>null u>g",
+                        "g>h",
+                        "map u h new",
+                        "reject g null placeholder"),
+                when(
+                        "who is not mapped can be a target then",
+                        "g>null u>g",
+                        "",
+                        "map u g new",
+                        "reject g null placeholder"),
+                when(
+                        "a row that counts outweighs one that does not",
+                        "g>null g>k u>g",
+                        "g>h",
+                        "map u k new",
+                        "reject g null placeholder",
+                        "remap g k moved"));
     }
 
     @TestFactory
@@ -227,7 +253,14 @@ class PlannerIT {
                         "map g h new",
                         "unmap v null vanished",
                         "unmap w null vanished"),
-                when("rejected is not vanished", "b>g b>h", "b>g", "reject b g conflict", "reject b h conflict"));
+                when("rejected is not vanished", "b>g b>h", "b>g", "reject b g conflict", "reject b h conflict"),
+                when(
+                        "nor is it a centre",
+                        "g>h g>k u>g",
+                        "g>h u>h w>h",
+                        "reject g h conflict",
+                        "reject g k conflict",
+                        "unmap w null vanished"));
     }
 
     @TestFactory
@@ -484,17 +517,21 @@ class PlannerIT {
     @ParameterizedTest
     @ValueSource(strings = {"usual", "absent users joined", "small beside the state"})
     void whoeverIsNamedOnlyInRowsThatDoNotCountFollowsItsTarget(String way) {
-        StateOnDisk ledger = new StateOnDisk(LOCAL.spark(), folder).with(state(Map.of("v", "g", "w", "g", "k", "l")));
+        StateOnDisk ledger =
+                new StateOnDisk(LOCAL.spark(), folder).with(state(Map.of("v", "g", "w", "g", "k", "l", "p", "s")));
 
         assertThat(planned(ledger.planner(
-                        pairs("g>h", "v>x", "v>y", "k>null"),
+                        pairs("g>h", "v>x", "v>y", "k>null", "p>q", "p>r", "n>p"),
                         PAIRS,
                         RULES,
                         Mode.UPSERT,
                         Objects.requireNonNull(WAYS.get(way)))))
                 .containsExactly(
                         "map g h new",
+                        "map n s new",
                         "reject k null placeholder",
+                        "reject p q conflict",
+                        "reject p r conflict",
                         "reject v x conflict",
                         "reject v y conflict",
                         "remap v h follows",
