@@ -1,5 +1,6 @@
 package io.usermap.job;
 
+import io.usermap.client.IdRules;
 import io.usermap.client.RejectReason;
 import io.usermap.job.Found.Kind;
 import io.usermap.job.Keys.Mode;
@@ -266,7 +267,7 @@ record Census(Zipped state, Mode mode, @Nullable List<Long> lookUp, int mostAbse
                 reject(row, String.valueOf(row.reason()));
                 if (row.id() != null) {
                     // The service takes an id with and without blanks around it for the same.
-                    rejected.add(UTF8String.fromString(row.id().toString().strip()));
+                    rejected.add(UTF8String.fromString(IdRules.stripped(row.id().toString())));
                 }
             }
 

@@ -8,14 +8,19 @@ import static org.apache.spark.sql.functions.max;
 import static org.apache.spark.sql.functions.min;
 import static org.apache.spark.sql.functions.not;
 import static org.apache.spark.sql.functions.struct;
+import static org.apache.spark.sql.functions.udf;
 import static org.apache.spark.sql.functions.when;
 
+import io.usermap.client.IdRules;
 import io.usermap.client.RejectReason;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.expressions.UserDefinedFunction;
+import org.apache.spark.sql.types.DataTypes;
 
 /**
  * The rows of pairs, told apart into those that can be right and those that cannot, each of these with its reason.
@@ -26,6 +31,9 @@ import org.apache.spark.sql.Row;
  */
 final class PairRows implements AutoCloseable {
     private static final String CONFLICT = RejectReason.CONFLICT.code();
+
+    private static final UserDefinedFunction STRIPPED =
+            udf((UDF1<String, String>) IdRules::stripped, DataTypes.StringType);
 
     /** Whether a row says more than that a user is itself. */
     private static final Column OTHER = coalesce(col("target").notEqual(col("user_id")), lit(true));
@@ -117,10 +125,13 @@ final class PairRows implements AutoCloseable {
         return bad.unionByName(conflicts());
     }
 
-    /** Who is named in rows that are not planned: {@code user_id}, once each; some may be planned by other rows. */
+    /**
+     * Who is named in rows that are not planned: {@code user_id} without the blanks around it, once each; some may be planned
+     * by other rows.
+     */
     Dataset<Row> rejectedUsers() {
         return checked.filter(col("reason").isNotNull().and(col("user_id").isNotNull()))
-                .select("user_id")
+                .select(STRIPPED.apply(col("user_id")).as("user_id"))
                 .unionByName(perUser.filter(col("conflict")).select("user_id"))
                 .distinct();
     }

@@ -79,10 +79,9 @@ final class Planner implements AutoCloseable {
     /** Sources that cannot tell their size say something absurd. */
     private static final long UNKNOWN_BYTES = 1L << 50;
 
-    /** The key of a rejected id, unless it is one that stands for nobody. */
-    private static final UserDefinedFunction REJECTED_KEY = udf(
-            (UDF1<String, Long>) id -> id == null || id.isEmpty() || IdRules.isPlaceholder(id) ? null : IdKey.of(id),
-            DataTypes.LongType);
+    /** The key of a rejected id without the blanks around it, unless it is one that stands for nobody. */
+    private static final UserDefinedFunction REJECTED_KEY =
+            udf((UDF1<String, Long>) Making::keyOfRejected, DataTypes.LongType);
 
     private final Optional<PairRows> pairs;
     private final PlanFacts seen;
@@ -270,6 +269,11 @@ final class Planner implements AutoCloseable {
                                                     .and(col("reason").isNull())),
                                             struct(col("candidate"), col("asked"), col("rank"), col("reason")))
                                     .as("more"));
+        }
+
+        private static @Nullable Long keyOfRejected(@Nullable String id) {
+            String plain = id == null ? "" : IdRules.stripped(id);
+            return plain.isEmpty() || IdRules.isPlaceholder(plain) ? null : IdKey.of(plain);
         }
 
         private static long bytes(Dataset<Row> rows) {

@@ -233,6 +233,11 @@ class PlannerIT {
                         "map u g new",
                         "reject g null placeholder"),
                 when(
+                        "whatever blanks are around it",
+                        "g\u00A0>k u>g",
+                        "g>h u>h",
+                        "reject g\u00A0 k surrounding_blanks"),
+                when(
                         "a row that counts outweighs one that does not",
                         "g>null g>k u>g",
                         "g>h",
@@ -288,11 +293,18 @@ class PlannerIT {
 
     @Test
     void anIdThatIsRejectedForTheBlanksAroundItHasNotVanished() {
-        Dataset<Row> source =
-                clusters(List.of(RowFactory.create("1", "ann@shop "), RowFactory.create("1", "bob@shop")));
+        List<String> blanks = List.of(" ", "\t", "\u0085", "\u00A0", "\u2003", "\u3000", "\uFEFF");
+        List<Row> rows = new ArrayList<>(List.of(RowFactory.create("1", "bob@shop")));
+        Map<String, String> state = new TreeMap<>();
+        for (int number = 0; number < blanks.size(); number++) {
+            String id = "ann" + number + "@shop";
+            rows.add(RowFactory.create("1", number % 2 == 0 ? id + blanks.get(number) : blanks.get(number) + id));
+            state.put(id, "bob@shop");
+        }
 
-        assertThat(changes(source, CLUSTERS, state(Map.of("ann@shop", "bob@shop")), Mode.MIRROR))
-                .containsExactly("reject ann@shop  null surrounding_blanks");
+        assertThat(changes(clusters(rows), CLUSTERS, state(state), Mode.MIRROR))
+                .hasSize(blanks.size())
+                .allMatch(change -> change.startsWith("reject ") && change.endsWith(" null surrounding_blanks"));
     }
 
     @Test

@@ -134,6 +134,19 @@ public record IdRules(int minIdLength) implements Serializable {
         return damaged ? text + Character.MIN_HIGH_SURROGATE : text;
     }
 
+    /** {@code id} without the blanks around it for which {@link #problemOfId} refuses it. */
+    public static String stripped(String id) {
+        int start = 0;
+        int end = id.length();
+        while (start < end && isBlank(id.codePointAt(start))) {
+            start += Character.charCount(id.codePointAt(start));
+        }
+        while (end > start && isBlank(id.codePointBefore(end))) {
+            end -= Character.charCount(id.codePointBefore(end));
+        }
+        return id.substring(start, end);
+    }
+
     /** Whatever some language's trim removes: Java leaves out the next-line character and the byte order mark. */
     private static boolean isBlank(int codePoint) {
         return Character.isWhitespace(codePoint)

@@ -97,6 +97,8 @@ class IdRulesTest {
         assertThat(rules.problemOfId("abcde" + blank)).contains(RejectReason.SURROUNDING_BLANKS);
         assertThat(rules.problemOfId(blank)).contains(RejectReason.SURROUNDING_BLANKS);
         assertThat(rules.problemOfId("abc" + blank + "de")).isEmpty();
+        assertThat(IdRules.stripped(blank + blank + "ab" + blank + "c" + blank)).isEqualTo("ab" + blank + "c");
+        assertThat(IdRules.stripped(blank)).isEmpty();
     }
 
     @Test
