@@ -67,7 +67,7 @@ final class Edges {
     private static Dataset<Row> rows(Dataset<Row> source, Shape.Edges edges, IdRules rules) {
         Column reason = edges.score()
                 .map(score -> {
-                    Column value = expr("try_cast(" + CheckedRows.quoted(score.column()) + " AS double)");
+                    Column value = expr("try_cast(" + exact(source, score.column()) + " AS double)");
                     return when(value.isNull().or(isnan(value)), RowReason.UNREADABLE_SCORE.code())
                             .when(value.lt(score.least()), RowReason.BELOW_MIN_SCORE.code());
                 })
@@ -86,6 +86,14 @@ final class Edges {
                         reason.as("of_score"))
                 .withColumn("reason", coalesce(col("of_score"), col("left_problem"), col("right_problem")))
                 .drop("of_score");
+    }
+
+    /** A float by its digits: a score of 0.9 would come out as 0.89999998, and miss a threshold of 0.9. */
+    private static String exact(Dataset<Row> source, String column) {
+        String quoted = CheckedRows.quoted(column);
+        boolean isFloat =
+                source.select(col(quoted)).schema().fields()[0].dataType().equals(DataTypes.FloatType);
+        return isFloat ? "cast(" + quoted + " AS string)" : quoted;
     }
 
     private static Column problem(Column id, IdRules rules) {

@@ -220,6 +220,15 @@ class CheckedRowsIT {
     }
 
     @Test
+    void takesAFloatAtTheThreshold() {
+        Dataset<Row> edges =
+                rows("unique_id_l, unique_id_r, match_probability", "('bob', 'ann', 0.9F)", "('cid', 'dan', 0.89F)");
+
+        assertThat(checked(edges, "source.min-score=0.9"))
+                .containsExactly("ann ann", "bob ann", "cid dan below_min_score");
+    }
+
+    @Test
     void putsEdgesTogetherAndTellsOfThoseThatDoNotCount() {
         Dataset<Row> edges = rows(
                 "unique_id_l, unique_id_r, match_probability",
