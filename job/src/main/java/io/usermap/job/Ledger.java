@@ -15,6 +15,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The job's memory: runs, the acknowledged state, and the claim of whoever is sending.
@@ -36,7 +37,7 @@ final class Ledger {
      * @param format the layout of everything below
      * @param target the service that acknowledged the state
      */
-    record Identity(int format, String target) {}
+    record Identity(int format, @Nullable String target) {}
 
     private final LedgerFolder folder;
 
@@ -48,7 +49,7 @@ final class Ledger {
      * Opens the ledger at {@code path}, or begins one.
      *
      * @param target the service, as {@code Target} names it
-     * @throws StoppedException if a newer program wrote it
+     * @throws StoppedException if a newer program wrote it, or what it says of itself is damaged
      * @throws InvalidSettingsException if it is about another service
      */
     static Ledger open(Configuration hadoop, String path, String target) {
@@ -57,7 +58,7 @@ final class Ledger {
         if (identity.isEmpty()) {
             folder.write(IDENTITY, Json.document(new Identity(FORMAT, target)));
         }
-        identity.filter(found -> !found.target().equals(target)).ifPresent(found -> {
+        identity.filter(found -> !target.equals(found.target())).ifPresent(found -> {
             throw new InvalidSettingsException("Cannot use the ledger " + path + ": it holds what " + found.target()
                     + " acknowledged, and the target is " + target + ". Set another 'ledger.path' for it.");
         });
@@ -79,7 +80,15 @@ final class Ledger {
     }
 
     private static Optional<Identity> identity(LedgerFolder folder) {
-        Optional<Identity> identity = folder.read(IDENTITY).flatMap(text -> Json.read(text, Identity.class));
+        Optional<String> text = folder.read(IDENTITY);
+        Optional<Identity> identity = text.flatMap(json -> Json.read(json, Identity.class))
+                .filter(found -> found.format() != FORMAT || found.target() != null);
+        // The very first words of a ledger may have been cut short; then there is nothing else in it.
+        if (text.isPresent() && identity.isEmpty() && isBegun(folder)) {
+            throw StoppedException.failed("Cannot use the ledger " + folder.path() + ": its " + IDENTITY
+                    + " does not say for which service it is, and there are runs in it. It is damaged, or a newer version"
+                    + " of usermap wrote it. Use that version, or restore the file from a copy.");
+        }
         identity.filter(found -> found.format() != FORMAT).ifPresent(found -> {
             String next = found.format() > FORMAT
                     ? "Use the version of usermap that wrote it."
@@ -88,6 +97,11 @@ final class Ledger {
                     + " and this program knows " + FORMAT + ". " + next);
         });
         return identity;
+    }
+
+    private static boolean isBegun(LedgerFolder folder) {
+        return !folder.folder("runs").names().isEmpty()
+                || !folder.folder("state").names().isEmpty();
     }
 
     /** A run that begins now; ids sort in the order of their beginnings, also where the clock was set back in between. */

@@ -1,6 +1,7 @@
 package io.usermap.job;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -9,6 +10,8 @@ import java.time.Instant;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class LedgerTest {
     private static final Instant NOW = Instant.parse("2026-11-22T03:31:00.123Z");
@@ -33,6 +36,32 @@ class LedgerTest {
         LedgerRun third = sends(ledger().begin(NOW.plus(Duration.ofHours(5))));
 
         assertThat(ledger().runs()).containsExactly(third, second, first);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "{\"format\":2,", "{\"format\":2}", "{\"format\":3,\"target\":{\"name\":\"x\"}}", "[]"})
+    void isNotBegunAnewWhereItCannotSayWhatItIs(String identity) throws Exception {
+        ledger();
+        Path file = folder.resolve("ledger.json");
+        Files.deleteIfExists(folder.resolve(".ledger.json.crc"));
+        Files.writeString(file, identity);
+        assertThat(ledger().runs()).as("of nothing but half a file").isEmpty();
+        assertThat(file).content().contains("\"loopback\"");
+
+        ledger().begin(NOW).folder().write("plan.json", "{}");
+        Files.deleteIfExists(folder.resolve(".ledger.json.crc"));
+        Files.writeString(file, identity);
+
+        assertThatThrownBy(this::ledger)
+                .isInstanceOf(StoppedException.class)
+                .hasMessage(
+                        "Cannot use the ledger file:" + folder + ": its ledger.json does not say for which service it"
+                                + " is, and there are runs in it. It is damaged, or a newer version of usermap wrote it. Use that"
+                                + " version, or restore the file from a copy.");
+        assertThatThrownBy(() -> Ledger.existing(new Configuration(false), folder.toString()))
+                .isInstanceOf(StoppedException.class)
+                .hasMessageContaining("its ledger.json does not say");
+        assertThat(file).hasContent(identity);
     }
 
     @Test
