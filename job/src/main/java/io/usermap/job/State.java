@@ -112,12 +112,29 @@ final class State {
         this.folder = folder;
     }
 
-    /** The newest version that was published in full. */
+    /**
+     * The newest version that was published in full.
+     *
+     * @throws StoppedException if versions were published and none can be read
+     */
     Version current() {
-        return manifests().stream()
+        List<String> manifests = manifests();
+        Optional<Version> newest = manifests.stream()
                 .flatMap(name -> folder.read(name).flatMap(text -> Json.unsealed(text, Version.class)).stream())
-                .findFirst()
-                .orElse(Version.NONE);
+                .findFirst();
+        if (newest.isEmpty() && !werePublicationsCutShort(manifests)) {
+            throw StoppedException.failed("Cannot read the state " + folder.path() + ": none of its "
+                    + manifests.size() + " manifests is whole, and without one everything would look new. Restore the"
+                    + " ledger from a copy; 'usermap verify --adopt' fills a new one from the service.");
+        }
+        return newest.orElse(Version.NONE);
+    }
+
+    /** Whether these are the very first versions, and each of them ends before its end: then there never was a state. */
+    private boolean werePublicationsCutShort(List<String> manifests) {
+        return newestNumber() == manifests.size()
+                && manifests.stream()
+                        .noneMatch(name -> folder.read(name).orElse("").endsWith("}\n"));
     }
 
     /** The rows of {@code version}. */

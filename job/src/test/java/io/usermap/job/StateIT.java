@@ -225,6 +225,44 @@ class StateIT {
     }
 
     @Test
+    void isNoEmptyOneWhereNoManifestIsWhole() throws IOException {
+        Path first = folder.resolve("manifest-000000000001.json");
+        take(user("anna@x", "bob@x"));
+        String text = Files.readString(first);
+        damage(first, text.substring(0, text.length() / 2));
+        assertThat(state.current()).as("the very first one was cut short").isEqualTo(State.Version.NONE);
+
+        damage(first, text.replace("anna", "x").replace("a-run", "b-run"));
+        assertThatThrownBy(state::current)
+                .isInstanceOf(StoppedException.class)
+                .hasMessage(
+                        "Cannot read the state file:" + folder + ": none of its 1 manifests is whole, and without one"
+                                + " everything would look new. Restore the ledger from a copy; 'usermap verify --adopt' fills a"
+                                + " new one from the service.");
+
+        damage(first, text);
+        for (int version = 2; version < 6; version++) {
+            take(user("anna@x", "bob@x"));
+        }
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path manifest : files.filter(
+                            path -> path.getFileName().toString().startsWith("manifest-"))
+                    .toList()) {
+                damage(manifest, "");
+            }
+        }
+        assertThatThrownBy(state::current)
+                .as("older ones were removed, so there was a state")
+                .isInstanceOf(StoppedException.class)
+                .hasMessageContaining("none of its 3 manifests is whole");
+    }
+
+    private static void damage(Path file, String text) throws IOException {
+        Files.deleteIfExists(file.resolveSibling("." + file.getFileName() + ".crc"));
+        Files.writeString(file, text);
+    }
+
+    @Test
     void isTheOldOneOrTheNewOneWhereverItsPublicationEnds() throws IOException {
         List<Row> first = new ArrayList<>();
         for (int i = 0; i < 8; i++) {
