@@ -303,8 +303,25 @@ final class Planner implements AutoCloseable {
                     .queryExecution()
                     .toRdd()
                     .toJavaRDD();
+            return inPartitions(sorted, partitions);
+        }
+
+        /**
+         * Rows that were to be spread over so many partitions.
+         *
+         * @throws IllegalStateException if Spark has spread them over others: the state is not
+         */
+        JavaRDD<InternalRow> inPartitions(JavaRDD<InternalRow> rows, int partitions) {
+            if (rows.getNumPartitions() == partitions) {
+                return rows;
+            }
             // Spark plans nothing at all for rows that turn out to be none.
-            return sorted.getNumPartitions() == partitions ? sorted : none(partitions);
+            if (!rows.isEmpty()) {
+                throw new IllegalStateException("Cannot plan: Spark has spread rows over " + rows.getNumPartitions()
+                        + " partitions and not over the " + partitions + " that the state needs. Use a version of Spark"
+                        + " that README names, without rules of others in its optimizer.");
+            }
+            return none(partitions);
         }
 
         private JavaRDD<InternalRow> none(int partitions) {

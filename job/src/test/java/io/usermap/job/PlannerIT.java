@@ -21,9 +21,11 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.DynamicTest;
@@ -381,6 +383,23 @@ class PlannerIT {
         assertThat(planned(new Planner.Making(LOCAL.spark(), state, state.current(), Mode.UPSERT, limits)
                         .planner(checked, feed)))
                 .containsExactly("map a c new", "map k l new", "map x z new", "remap y z moved", "unmap m null asked");
+    }
+
+    @Test
+    void rowsInOtherPartitionsThanThoseOfTheStateAreNoEmptySource() {
+        State state = new StateOnDisk(LOCAL.spark(), folder).state();
+        Planner.Making making =
+                new Planner.Making(LOCAL.spark(), state, state.current(), Mode.MIRROR, Planner.Limits.USUAL);
+        JavaRDD<InternalRow> rows =
+                LOCAL.spark().range(3).coalesce(1).queryExecution().toRdd().toJavaRDD();
+
+        assertThat(making.inPartitions(rows, 1)).isSameAs(rows);
+        assertThat(making.inPartitions(rows.filter(row -> false), 4).getNumPartitions())
+                .isEqualTo(4);
+        assertThatThrownBy(() -> making.inPartitions(rows, 4))
+                .hasMessage(
+                        "Cannot plan: Spark has spread rows over 1 partitions and not over the 4 that the state"
+                                + " needs. Use a version of Spark that README names, without rules of others in its optimizer.");
     }
 
     @Test
