@@ -1,6 +1,7 @@
 package io.usermap.job;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -172,10 +173,21 @@ final class Source {
         } catch (Exception e) {
             // Spark throws checked exceptions that its methods do not declare.
             throw StoppedException.failed(
-                    "Cannot read the source to its end: " + rootLine(e)
-                            + " Nothing was planned; --stacktrace tells more.",
+                    ofTheLedger(e)
+                            .orElseGet(() -> "Cannot read the source to its end: " + rootLine(e)
+                                    + " Nothing was planned; --stacktrace tells more."),
                     e);
         }
+    }
+
+    /** What was said of a file of the ledger that could not be read: then the source is not to blame. */
+    private static Optional<String> ofTheLedger(Throwable e) {
+        for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+            if (cause instanceof UncheckedIOException && firstLine(cause).startsWith("Cannot ")) {
+                return Optional.of(firstLine(cause));
+            }
+        }
+        return Optional.empty();
     }
 
     /** The first line of what was at the bottom of what went wrong. */

@@ -130,7 +130,7 @@ final class StateFile {
                     HadoopInputFile.fromPath(path, hadoop),
                     HadoopReadOptions.builder(hadoop, path).build()));
             return new Reader(path, scan, scan::read);
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) {
             throw lost("read", path, e);
         }
     }
@@ -200,7 +200,7 @@ final class StateFile {
                     .withFilter(FilterCompat.get(anyOf(keys)))
                     .build();
             return new Reader(path, file, file::read);
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) {
             throw lost("read", path, e);
         }
     }
@@ -230,11 +230,15 @@ final class StateFile {
         }
     }
 
-    private static UncheckedIOException lost(String verb, Path path, IOException e) {
+    private static UncheckedIOException lost(String verb, Path path, Exception e) {
+        if (e instanceof UncheckedIOException told) {
+            return told;
+        }
         return new UncheckedIOException(
                 "Cannot " + verb + " the state's file " + path + ": " + Source.firstLine(e)
                         + " Check the ledger's filesystem and run the command again.",
-                e);
+                // Parquet throws nothing checked for a file that is none of its own.
+                e instanceof IOException io ? io : new IOException(e));
     }
 
     private static final class Builder extends ParquetWriter.Builder<Entry, Builder> {
