@@ -65,6 +65,7 @@ final class Job {
                 LedgerRun begun = begin(ledger);
                 Planning planning = new Planning(session.spark(), read, ledger, console);
                 Plan made = planned(planning.make(begun));
+                ledger.prune(read.value(Keys.KEEP_RUNS));
                 tripped = Guards.tripped(made, read, allowed);
                 if (json) {
                     console.result(Guards.document(made, tripped));

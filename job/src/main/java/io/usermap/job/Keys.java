@@ -254,7 +254,10 @@ final class Keys {
     static final Setting<String> LEDGER_PATH =
             Setting.of("ledger.path", ValueType.TEXT, ".usermap", "Folder of the ledger on any Hadoop filesystem.");
     static final Setting<Integer> KEEP_RUNS = Setting.of(
-            "ledger.keep-runs", ValueType.wholeNumber(1, 1_000_000), "100", "Finished runs that the ledger keeps.");
+            "ledger.keep-runs",
+            ValueType.wholeNumber(1, 1_000_000),
+            "100",
+            "Finished runs that the ledger keeps, with the plans made since; as many plans before there are any.");
     static final Setting<Duration> LOCK_TERM = Setting.of(
             "ledger.lock-term",
             ValueType.duration(Duration.ofMillis(100), Duration.ofHours(1)),

@@ -167,11 +167,19 @@ final class Ledger {
                 : runs().stream().filter(LedgerRun::hasBegunToSend).max(Comparator.comparing(LedgerRun::lastBeat));
     }
 
-    /** Removes the oldest runs beyond {@code keep}; unfinished ones stay, and the one that sent last. */
+    /**
+     * Removes what is older than the last {@code keep} finished runs; of a ledger that has not as many, all but the last
+     * {@code keep} of the plans and verifications that came before the first of them. A run that began to send and is
+     * unfinished stays, and the one that sent last.
+     */
     void prune(int keep) {
         Optional<LedgerRun> last = lastSent();
-        runs().stream()
-                .skip(keep)
+        List<LedgerRun> runs = runs();
+        List<LedgerRun> finished =
+                runs.stream().filter(LedgerRun::isFinished).limit(keep).toList();
+        int since = finished.isEmpty() ? 0 : runs.indexOf(finished.get(finished.size() - 1)) + 1;
+        runs.stream()
+                .skip(since + (finished.size() < keep ? keep : 0))
                 .filter(run -> !last.filter(run::equals).isPresent())
                 .filter(run -> run.isFinished() || !run.hasBegunToSend())
                 .forEach(run -> folder.folder("runs").delete(run.id()));

@@ -182,7 +182,9 @@ final class LedgerCommands {
             } else {
                 found.sentences(
                                 configuration.value(Keys.KEEP_RUNS),
-                                ledger.runs().size())
+                                (int) ledger.runs().stream()
+                                        .filter(LedgerRun::isFinished)
+                                        .count())
                         .forEach(console::result);
             }
             return Ending.DONE;

@@ -3,10 +3,13 @@ package io.usermap.job;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.usermap.client.AllowanceLog;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -62,6 +65,42 @@ class LedgerTest {
                 .isInstanceOf(StoppedException.class)
                 .hasMessageContaining("its ledger.json does not say");
         assertThat(file).hasContent(identity);
+    }
+
+    @Test
+    void keepsTheLastFinishedRunsAndThePlansSince() {
+        List<LedgerRun> runs = new ArrayList<>();
+        for (int hour = 0; hour < 7; hour++) {
+            LedgerRun run = ledger().begin(NOW.plus(Duration.ofHours(hour)));
+            run.folder().write("plan.json", "{}");
+            runs.add(run);
+        }
+        for (int hour : new int[] {0, 2, 4}) {
+            sends(runs.get(hour)).finish(AllowanceLog.empty());
+        }
+
+        ledger().prune(3);
+        assertThat(ledger().runs()).as("three have finished").hasSize(7);
+        ledger().prune(2);
+        assertThat(ledger().runs())
+                .containsExactly(runs.get(6), runs.get(5), runs.get(4), runs.get(3), runs.get(2));
+    }
+
+    @Test
+    void keepsAsManyPlansWhereNoRunHasFinishedAndWhoeverIsAtWork() {
+        LedgerRun atWork = sends(ledger().begin(NOW.minus(Duration.ofHours(1))));
+        List<LedgerRun> runs = new ArrayList<>();
+        for (int hour = 0; hour < 5; hour++) {
+            LedgerRun run = ledger().begin(NOW.plus(Duration.ofHours(hour)));
+            run.folder().write("plan.json", "{}");
+            runs.add(run);
+        }
+
+        ledger().prune(2);
+        assertThat(ledger().runs()).containsExactly(runs.get(4), runs.get(3), atWork);
+        atWork.finish(AllowanceLog.empty());
+        ledger().prune(2);
+        assertThat(ledger().runs()).as("both were planned since").hasSize(3);
     }
 
     @Test
