@@ -3,6 +3,8 @@ package io.usermap.job;
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.concat;
+import static org.apache.spark.sql.functions.instr;
+import static org.apache.spark.sql.functions.length;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.lower;
 import static org.apache.spark.sql.functions.not;
@@ -32,6 +34,9 @@ final class CheckedRows {
     private static final int TELLING = 20;
 
     private static final Pattern NUMBER = Pattern.compile("-?[0-9]+");
+
+    /** How Spark names files of CSV among what a query reads. */
+    private static final Pattern CSV = Pattern.compile("(?m)Relation.*\\] csv\\b");
 
     private CheckedRows() {}
 
@@ -94,7 +99,9 @@ final class CheckedRows {
             unmap = coalesce(word.equalTo("true"), lit(false));
             unreadable = coalesce(not(word.isin("true", "false", "")), lit(false));
         }
-        Column reason = when(unreadable, RowReason.UNREADABLE_UNMAP.code());
+        Column swallowed = swallowsRows(source, text(pairs.userId()), text(pairs.globalUserId()));
+        Column reason = when(swallowed, RowReason.UNCLOSED_QUOTE.code())
+                .when(unreadable, RowReason.UNREADABLE_UNMAP.code());
         if (pairs.feed().isPresent()) {
             Column kind = col(Changes.KIND);
             target = when(kind.notEqual(Changes.DELETED), target);
@@ -123,7 +130,9 @@ final class CheckedRows {
         Column leftOut = clusters.types()
                 .map(types -> not(Ranks.isOneOf(types.column(), columns.type(types.column()), types.wanted())))
                 .orElse(lit(false));
-        Column reason = when(leftOut, RowReason.OTHER_ID_TYPE.code())
+        Column swallowed = swallowsRows(source, text(clusters.id().column()), text(clusters.cluster()));
+        Column reason = when(swallowed, RowReason.UNCLOSED_QUOTE.code())
+                .when(leftOut, RowReason.OTHER_ID_TYPE.code())
                 .when(Ranks.unreadable(clusters.priority(), columns), RowReason.UNREADABLE_PRIORITY.code());
         Column problem = udf(
                         (UDF2<byte[], byte[], String>)
@@ -139,6 +148,22 @@ final class CheckedRows {
                 .withColumn(
                         "reason", when(col("known").isNotNull(), col("known")).otherwise(problem))
                 .drop("known");
+    }
+
+    /**
+     * Whether one of {@code ids} is so long, over several lines, that it must be the rest of a file of CSV: a quote that is
+     * not closed takes all rows after it into one, which parses well if it is the last column. Never true of other formats.
+     */
+    static Column swallowsRows(Dataset<Row> source, Column... ids) {
+        if (!CSV.matcher(source.queryExecution().analyzed().toString()).find()) {
+            return lit(false);
+        }
+        Column swallows = lit(false);
+        for (Column id : ids) {
+            swallows = swallows.or(coalesce(
+                    length(id).gt(IdRules.MAX_ID_LENGTH).and(instr(id, "\n").gt(0)), lit(false)));
+        }
+        return swallows;
     }
 
     private static Optional<RejectReason> problemOfPair(

@@ -65,13 +65,18 @@ final class Edges {
 
     /** {@code left, right, left_rank, right_rank, left_problem, right_problem, reason}, one for each edge. */
     private static Dataset<Row> rows(Dataset<Row> source, Shape.Edges edges, IdRules rules) {
-        Column reason = edges.score()
+        Column swallowed = CheckedRows.swallowsRows(
+                source,
+                CheckedRows.text(edges.left().column()),
+                CheckedRows.text(edges.right().column()));
+        Column ofScore = edges.score()
                 .map(score -> {
                     Column value = expr("try_cast(" + exact(source, score.column()) + " AS double)");
                     return when(value.isNull().or(isnan(value)), RowReason.UNREADABLE_SCORE.code())
                             .when(value.lt(score.least()), RowReason.BELOW_MIN_SCORE.code());
                 })
                 .orElse(lit(null).cast(DataTypes.StringType));
+        Column reason = when(swallowed, RowReason.UNCLOSED_QUOTE.code()).otherwise(ofScore);
         return source.select(
                         CheckedRows.id(edges.left()).as("left"),
                         CheckedRows.id(edges.right()).as("right"),

@@ -138,7 +138,9 @@ final class Planner implements AutoCloseable {
             byCluster
                     .mapPartitions(rows -> Collections.<Boolean>emptyIterator())
                     .collectPartitions(new int[] {0});
-            RowReason.requireReadable(seen.rows(), seen.counts(Census.LEFT_OUT));
+            Map<String, Long> byReason = seen.counts(Census.LEFT_OUT);
+            byReason.putAll(seen.counts(Census.REJECTED));
+            RowReason.requireReadable(seen.rows(), byReason);
             HashMap<UTF8String, List<UTF8String>> told = new HashMap<>();
             JavaRDD<InternalRow> followers = none(partitions);
             if (lookUp != null) {

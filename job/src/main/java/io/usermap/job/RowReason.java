@@ -18,9 +18,16 @@ enum RowReason {
     /** The priority is neither a number nor a date. */
     UNREADABLE_PRIORITY("the priority is neither a number nor a date", Use.REJECTED),
     /** The unmap column holds neither true nor false. */
-    UNREADABLE_UNMAP("unmap column: %s rows hold neither true nor false", Use.FATAL),
+    UNREADABLE_UNMAP("unmap column: %s rows hold neither true nor false. Mend them in 'source.sql'.", Use.FATAL),
     /** The kind of change is none of Delta's or Iceberg's. */
-    UNREADABLE_CHANGE("kind of change: %s rows hold none of insert, update and delete", Use.FATAL);
+    UNREADABLE_CHANGE(
+            "kind of change: %s rows hold none of insert, update and delete. Mend them in 'source.sql'.", Use.FATAL),
+    /** The id of a row of CSV is so long that it must be all the rows that follow a quote. */
+    UNCLOSED_QUOTE(
+            "quotes of CSV: %s rows have an id of more than 1,024 characters with a line break in it, as where a quote is"
+                    + " not closed and takes all other rows with it. Mend the file, or set 'source.options.quote' and"
+                    + " 'source.options.escape' to what it was written with.",
+            Use.FATAL);
 
     private enum Use {
         LEFT_OUT,
@@ -71,8 +78,8 @@ enum RowReason {
     static void requireReadable(long rows, Map<String, Long> byReason) {
         byReason.forEach((code, count) -> of(code).filter(reason -> reason.use == Use.FATAL)
                 .ifPresent(reason -> {
-                    throw StoppedException.failed("Cannot read the " + reason.sentence.formatted(Phrases.count(count))
-                            + ". Mend them in 'source.sql'.");
+                    throw StoppedException.failed(
+                            "Cannot read the " + reason.sentence.formatted(Phrases.count(count)));
                 }));
         for (RowReason reason : new RowReason[] {OTHER_ID_TYPE, BELOW_MIN_SCORE}) {
             if (rows > 0 && byReason.getOrDefault(reason.code(), 0L) == rows) {

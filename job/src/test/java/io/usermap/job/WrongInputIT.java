@@ -55,6 +55,16 @@ class WrongInputIT extends CommandCase {
                 Wrong.source("a type that is no id", good, 1, "Cannot use column 'user_id' as an id: its type is array")
                         .with("source.sql=SELECT array(user_id) AS user_id, global_user_id FROM source"),
                 Wrong.source("a row that does not parse", good + "\nuser-7", 1, "Cannot read the source to its end"),
+                Wrong.source(
+                        "a quote that is not closed",
+                        good + "\nuser-7,\"person-1\n" + String.join("\n", people(100)),
+                        1,
+                        "Cannot read the quotes of CSV: 1 rows have an id of more than 1,024 characters with a line break"),
+                Wrong.source(
+                        "one in a source of clusters",
+                        "cluster,id\n1,user-1\n1,\"user-2\n" + String.join("\n", people(100)),
+                        1,
+                        "Cannot read the quotes of CSV: 1 rows have an id"),
                 new Wrong("half a file", List.of(), List.of("source.path=" + half()), 1, "Cannot read the source"),
                 Wrong.source(
                         "words in the unmap column",
