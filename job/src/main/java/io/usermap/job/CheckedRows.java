@@ -40,8 +40,11 @@ final class CheckedRows {
 
     private CheckedRows() {}
 
+    /** Of changes only: whether the table has lost the user, which asks for an unmap where we have mapped it. */
+    static final String DELETED = "deleted";
+
     /**
-     * {@code user_id, target, unmap, rank, reason}.
+     * {@code user_id, target, unmap, rank, reason}, and of changes {@link #DELETED}.
      *
      * <p>{@code target} is the global user for pairs and changes, and the name of the cluster for clusters and edges;
      * {@code rank} is the user's priority, smaller first, and null where none is configured; {@code reason} is null for a
@@ -94,6 +97,7 @@ final class CheckedRows {
         Column target = text(pairs.globalUserId());
         Column unmap = lit(false);
         Column unreadable = lit(false);
+        Column deleted = lit(false);
         if (pairs.unmap().isPresent()) {
             Column word = lower(trim(text(pairs.unmap().get())));
             unmap = coalesce(word.equalTo("true"), lit(false));
@@ -104,8 +108,9 @@ final class CheckedRows {
                 .when(unreadable, RowReason.UNREADABLE_UNMAP.code());
         if (pairs.feed().isPresent()) {
             Column kind = col(Changes.KIND);
-            target = when(kind.notEqual(Changes.DELETED), target);
-            unmap = unmap.or(kind.equalTo(Changes.DELETED));
+            deleted = kind.equalTo(Changes.DELETED);
+            target = when(not(deleted), target);
+            unmap = unmap.or(deleted);
             reason = when(kind.equalTo(Changes.UNKNOWN), RowReason.UNREADABLE_CHANGE.code())
                     .when(kind.notEqual(Changes.DELETED).and(unreadable), RowReason.UNREADABLE_UNMAP.code());
         }
@@ -115,15 +120,17 @@ final class CheckedRows {
                                 (id, global, asked) -> code(problemOfPair(rules, id, global, asked)),
                         DataTypes.StringType)
                 .apply(bytes(col("user_id")), bytes(col("target")), col("unmap"));
-        return source.select(
+        Dataset<Row> checked = source.select(
                         text(pairs.userId()).as("user_id"),
                         target.as("target"),
                         unmap.as("unmap"),
                         Ranks.of(pairs.priority(), columns).as("rank"),
-                        reason.as("known"))
+                        reason.as("known"),
+                        deleted.as(DELETED))
                 .withColumn(
                         "reason", when(col("known").isNotNull(), col("known")).otherwise(problem))
                 .drop("known");
+        return pairs.feed().isPresent() ? checked : checked.drop(DELETED);
     }
 
     private static Dataset<Row> clusters(Dataset<Row> source, Shape.Clusters clusters, Columns columns, IdRules rules) {

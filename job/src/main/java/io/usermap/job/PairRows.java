@@ -136,6 +136,13 @@ final class PairRows implements AutoCloseable {
                 .distinct();
     }
 
+    /** Of changes, whom the table has lost: {@code user_id}, once each. */
+    Dataset<Row> deletedUsers() {
+        return checked.filter(col("reason").isNull().and(col(CheckedRows.DELETED)))
+                .select("user_id")
+                .distinct();
+    }
+
     private Dataset<Row> conflicts() {
         Dataset<Row> users = perUser.filter(col("conflict")).select("user_id");
         return checked.filter(col("reason").isNull().and(OTHER))

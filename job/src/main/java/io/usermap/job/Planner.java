@@ -209,7 +209,9 @@ final class Planner implements AutoCloseable {
                             lit(null).cast("double").as("rank"),
                             col("reason"));
             Dataset<Row> named = few ? local(pairs.wishes()) : pairs.wishes();
-            Dataset<Row> wishes = isFeed ? withTargetsInForce(named) : withRejectedInForce(named, pairs);
+            Dataset<Row> wishes = isFeed
+                    ? withTargetsInForce(withoutUnmapsOfStrangers(named, pairs))
+                    : withRejectedInForce(named, pairs);
             return keyed(pairs.ranked(Pairs.members(wishes))
                     .withColumn("reason", lit(null).cast("string"))
                     .unionByName(rejects));
@@ -222,6 +224,19 @@ final class Planner implements AutoCloseable {
                     .distinct()
                     .join(wishes.select("user_id"), new String[] {"user_id"}, "left_anti");
             return wishes.unionByName(inForce(targets));
+        }
+
+        /** Of users that came to the table and left it again before we mapped them, there is nothing to unmap. */
+        private Dataset<Row> withoutUnmapsOfStrangers(Dataset<Row> wishes, PairRows pairs) {
+            Dataset<Row> deleted = pairs.deletedUsers();
+            Dataset<Row> strangers = deleted.join(
+                            lookup().rows(deleted, limits.small()).select("user_id"), new String[] {"user_id"}, "left_anti")
+                    .withColumn("stranger", lit(true));
+            return wishes.join(strangers, new String[] {"user_id"}, "left")
+                    .select(
+                            col("user_id"),
+                            col("target"),
+                            col("unmap").and(col("stranger").isNull()).as("unmap"));
         }
 
         /** Whoever is named in rejected rows only stays where it is, so whoever is to be mapped to it goes there too. */

@@ -361,12 +361,18 @@ class CheckedRowsIT {
 
     @Test
     void keepsTheUnmapColumnOfAFeed() {
-        assertThat(checked(rows(
-                        "user_id, global_user_id, unmap, _change_type, _commit_version",
-                        "('ann', null, true, 'insert', 1L)",
-                        "('bob', 'g-1', false, 'insert', 1L)",
-                        "('cid', 'g-1', false, 'delete', 1L)")))
-                .containsExactly("ann null!", "bob g-1", "cid null!");
+        Dataset<Row> feed = rows(
+                "user_id, global_user_id, unmap, _change_type, _commit_version",
+                "('ann', null, true, 'insert', 1L)",
+                "('bob', 'g-1', false, 'insert', 1L)",
+                "('cid', 'g-1', false, 'delete', 1L)");
+
+        assertThat(checked(feed)).containsExactly("ann null!", "bob g-1", "cid null!");
+        assertThat(CheckedRows.of(feed, shape(feed), RULES)
+                        .filter(CheckedRows.DELETED)
+                        .collectAsList())
+                .extracting(row -> row.getString(0))
+                .containsExactly("cid");
     }
 
     @Test

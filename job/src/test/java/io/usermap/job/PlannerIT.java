@@ -368,13 +368,14 @@ class PlannerIT {
                 Optional.of("unmap"),
                 Optional.of(new Shape.Feed("_change_type", "_commit_version")),
                 Optional.empty());
-        Dataset<Row> checked = pairs("a>b", "x>y", "y>z", "k>l", "m!")
+        Dataset<Row> checked = pairs("a>b", "x>y", "y>z", "k>l", "m!", "gone!", "asked!")
                 .selectExpr(
                         "user_id",
                         "global_user_id AS target",
                         "unmap",
                         "cast(null AS double) AS rank",
-                        "cast(null AS string) AS reason");
+                        "cast(null AS string) AS reason",
+                        "user_id IN ('m', 'gone') AS deleted");
         StateOnDisk ledger =
                 new StateOnDisk(LOCAL.spark(), folder).with(state(Map.of("b", "c", "y", "w", "m", "l", "n", "l")));
         State state = ledger.state();
@@ -382,7 +383,14 @@ class PlannerIT {
 
         assertThat(planned(new Planner.Making(LOCAL.spark(), state, state.current(), Mode.UPSERT, limits)
                         .planner(checked, feed)))
-                .containsExactly("map a c new", "map k l new", "map x z new", "remap y z moved", "unmap m null asked");
+                .as("we have never mapped the one who is gone, but are asked for another unmap")
+                .containsExactly(
+                        "map a c new",
+                        "map k l new",
+                        "map x z new",
+                        "remap y z moved",
+                        "unmap asked null asked",
+                        "unmap m null asked");
     }
 
     @Test
