@@ -75,6 +75,9 @@ final class Job {
                 if (!tripped.isEmpty()) {
                     return guarded();
                 }
+                tooManyRejected(made, read, Map.of())
+                        .ifPresent(fact -> console.event("'usermap apply' would end with exit code "
+                                + ExitCode.REJECTED + ", because of its rejected rows: " + fact));
                 if (made.writes() == 0) {
                     return Ending.NOTHING_TO_DO;
                 }
@@ -253,17 +256,24 @@ final class Job {
     }
 
     private Ending settled(Plan made, Configuration read, Map<String, Long> byService) {
+        Optional<String> tooMany = tooManyRejected(made, read, byService);
+        if (tooMany.isPresent()) {
+            console.error("Cannot accept so many rejected rows: " + tooMany.get());
+            return new Ending(Outcome.REJECTED, ExitCode.REJECTED);
+        }
+        return made.writes() == 0 ? Ending.NOTHING_TO_DO : Ending.DONE;
+    }
+
+    private static Optional<String> tooManyRejected(Plan made, Configuration read, Map<String, Long> byService) {
         long rejected = Summary.rejected(made, byService).values().stream()
                 .mapToLong(Long::longValue)
                 .sum();
         double most = read.value(Keys.MAX_REJECTED_SHARE);
-        if (made.counts().sourceRows() > 0 && rejected > most * made.counts().sourceRows()) {
-            console.error("Cannot accept so many rejected rows: " + Phrases.count(rejected) + " of "
-                    + Phrases.count(made.counts().sourceRows()) + ", more than the share of " + most
-                    + ". See the reasons above, mend the source, or raise 'plan.max-rejected-share'.");
-            return new Ending(Outcome.REJECTED, ExitCode.REJECTED);
-        }
-        return made.writes() == 0 ? Ending.NOTHING_TO_DO : Ending.DONE;
+        long rows = made.counts().sourceRows();
+        return rows > 0 && rejected > most * rows
+                ? Optional.of(Phrases.count(rejected) + " of " + Phrases.count(rows) + ", more than the share of " + most
+                        + ". See the reasons above, mend the source, or raise 'plan.max-rejected-share'.")
+                : Optional.empty();
     }
 
     private Ending guarded() {

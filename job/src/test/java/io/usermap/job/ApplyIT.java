@@ -200,6 +200,9 @@ class ApplyIT extends CommandCase {
         pairs("user-1,person-1", "abc,person-1", "user-2,person-1", "user-2,person-2")
                 .set("guards.max-placeholder-share", "1");
 
+        assertThat(usermap.run("plan")).as("a plan is made all the same").isZero();
+        assertThat(usermap.err())
+                .contains("'usermap apply' would end with exit code 3, because of its rejected rows: 3 of 4, more than");
         assertThat(usermap.run("apply")).isEqualTo(3);
 
         assertThat(sandbox.mappings()).containsOnlyKeys("user-1");
