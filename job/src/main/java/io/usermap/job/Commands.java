@@ -186,7 +186,7 @@ final class Commands implements Callable<Integer> {
         @Mixin
         private Flags flags = new Flags();
 
-        @Parameters(arity = "1..*", paramLabel = "ID", description = "User ids.")
+        @Parameters(arity = "1..*", paramLabel = "ID", description = "User ids; after -- if one begins with a dash.")
         private List<String> ids = new ArrayList<>();
 
         @Override
@@ -225,6 +225,8 @@ final class Commands implements Callable<Integer> {
                 .setOut(new java.io.PrintWriter(out, true, java.nio.charset.StandardCharsets.UTF_8))
                 .setErr(new java.io.PrintWriter(err, true, java.nio.charset.StandardCharsets.UTF_8))
                 .setCaseInsensitiveEnumValuesAllowed(true)
+                // Ids may begin with an @.
+                .setExpandAtFiles(false)
                 .setUsageHelpWidth(110);
         parser.setParameterExceptionHandler((problem, args) -> {
             err.println("Cannot read the command line: " + Source.firstLine(problem) + " See 'usermap "

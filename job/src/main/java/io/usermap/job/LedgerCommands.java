@@ -163,7 +163,7 @@ final class LedgerCommands {
             mixinStandardHelpOptions = true,
             versionProvider = Main.Version.class)
     static final class ExplainCommand extends OnLedger {
-        @Parameters(arity = "1", paramLabel = "ID", description = "User id.")
+        @Parameters(arity = "1", paramLabel = "ID", description = "User id; after -- if it begins with a dash.")
         private String id = "";
 
         @Option(names = "--format", paramLabel = "text|json", description = "Form on standard output.")
@@ -219,7 +219,7 @@ final class LedgerCommands {
             mixinStandardHelpOptions = true,
             versionProvider = Main.Version.class)
     static final class ForgetCommand extends OnLedger {
-        @Parameters(arity = "1", paramLabel = "ID", description = "User id.")
+        @Parameters(arity = "1", paramLabel = "ID", description = "User id; after -- if it begins with a dash.")
         private String id = "";
 
         ForgetCommand() {

@@ -106,6 +106,28 @@ class MainTest {
         assertThat(out()).contains("[PLAN]", "--dry-run", "--allow", "--log-format", "--stacktrace", "--master");
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"explain", "forget", "lookup"})
+    void takesIdsThatBeginWithAnAtOrADash(String command) throws IOException {
+        Path others = Files.writeString(folder.resolve("ids"), "bob@x.com");
+        String user = "@" + others;
+
+        assertThat(Commands.parser(print(out), print(err))
+                        .parseArgs(command, "--quiet", user)
+                        .subcommand()
+                        .matchedPositional(0)
+                        .originalStringValues())
+                .containsExactly(user);
+        assertThat(Commands.parser(print(out), print(err))
+                        .parseArgs(command, "--quiet", "--", "--help")
+                        .subcommand()
+                        .matchedPositional(0)
+                        .originalStringValues())
+                .containsExactly("--help");
+        assertThat(run(command, "--help")).isZero();
+        assertThat(out()).contains("after -- if");
+    }
+
     @Test
     void asksForACommand() {
         assertThat(run()).isEqualTo(6);
