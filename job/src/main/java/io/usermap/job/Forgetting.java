@@ -71,7 +71,9 @@ final class Forgetting {
      * @param claim under which name the ledger is claimed
      */
     Removed forget(String claim) {
-        long mappings = ledger.state(spark).without(userId, claim);
+        State state = ledger.state(spark);
+        // A new version of the state would make every saved plan stale.
+        long mappings = state.mayHold(userId) ? state.without(userId, claim) : 0;
         long planRows = 0;
         long receipts = 0;
         for (LedgerRun run : ledger.runs()) {

@@ -244,7 +244,11 @@ final class LedgerCommands {
                 console.summary("removed: " + Phrases.count(removed.mappings()) + " of the acknowledged mappings, "
                         + Phrases.count(removed.planRows()) + " rows of plans, " + Phrases.count(removed.receipts())
                         + " receipts");
-                return removed.all() == 0 ? Ending.NOTHING_TO_DO : Ending.DONE;
+                if (removed.all() == 0) {
+                    console.summary("nothing to do: no mapping in force, no plan and no receipt holds the id");
+                    return Ending.NOTHING_TO_DO;
+                }
+                return Ending.DONE;
             }
         }
     }

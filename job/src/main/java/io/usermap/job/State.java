@@ -257,6 +257,32 @@ final class State {
     }
 
     /**
+     * Whether {@code user} may stand in here, as a user or as a target: in one of the versions that are kept, or in what a
+     * publication has left that was cut short. Looks into a few pages, on the driver.
+     */
+    boolean mayHold(String user) {
+        List<Layer> layers = manifests().stream()
+                .flatMap(name -> folder.read(name).flatMap(text -> Json.unsealed(text, Version.class)).stream())
+                .flatMap(version -> version.layers().stream())
+                .distinct()
+                .toList();
+        List<StateSegment> segments = layers.stream()
+                .flatMap(layer -> Stream.of(layer.users(), layer.targets()))
+                .toList();
+        List<String> known = segments.stream().map(StateSegment::folder).toList();
+        UTF8String id = UTF8String.fromString(user);
+        return folder.names().stream().anyMatch(name -> name.startsWith(DATA) && !known.contains(name))
+                || segments.stream().anyMatch(segment -> holds(segment, id));
+    }
+
+    private boolean holds(StateSegment segment, UTF8String id) {
+        long key = IdKey.of(id.getBytes());
+        int parts = segment.parts();
+        return stream(zipped(List.of(segment)).entries(IdKey.partition(key, parts), parts, List.of(key)))
+                .anyMatch(entry -> id.equals(entry.user()) || id.equals(entry.target()));
+    }
+
+    /**
      * Publishes a version without any trace of {@code user}, neither as a user nor as a target, and removes all older ones.
      *
      * @return how many mappings were removed

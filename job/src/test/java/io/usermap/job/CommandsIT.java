@@ -160,6 +160,11 @@ class CommandsIT extends CommandCase {
             held.requireHeld();
         }
 
+        List<String> versions = versions();
+        assertThat(usermap.run("forget", "nobody@x.com")).as(usermap.err()).isZero();
+        assertThat(usermap.out()).endsWith("nothing to do: no mapping in force, no plan and no receipt holds the id\n");
+        assertThat(versions()).as("no saved plan becomes stale").isEqualTo(versions);
+
         assertThat(usermap.run("forget", "ann@x.com")).as(usermap.err()).isZero();
         assertThat(usermap.out() + usermap.err()).doesNotContain("ann@x.com");
         assertThat(usermap.out()).isEqualTo("removed: 1 of the acknowledged mappings, 3 rows of plans, 3 receipts\n");

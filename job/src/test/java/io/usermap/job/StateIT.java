@@ -377,6 +377,19 @@ class StateIT {
     }
 
     @Test
+    void knowsWhetherAnyVersionHoldsAnId() throws IOException {
+        take(user("anna@x", "bob@x"), user("carl@x", "bob@x"));
+        take(user("anna@x", "eve@x"), user("dora@x", null));
+
+        assertThat(Stream.of("anna@x", "bob@x", "carl@x", "dora@x", "eve@x", "Anna@x", "nobody@x")
+                        .filter(state::mayHold))
+                .containsExactly("anna@x", "bob@x", "carl@x", "dora@x", "eve@x");
+
+        Files.createDirectory(folder.resolve("data-of-a-publication-that-was-cut-short"));
+        assertThat(state.mayHold("nobody@x")).isTrue();
+    }
+
+    @Test
     void forgetsAUserAsIdAndAsTargetInAllVersions() throws IOException {
         take(user("anna@x", "bob@x"), user("carl@x", "dora@x"), user("bob@x", null));
         take(user("eve@x", "bob@x"));
