@@ -57,7 +57,8 @@ final class Guards {
         List<Tripped> tripped = new ArrayList<>();
         Plan.Counts counts = plan.counts();
         int least = configuration.value(Keys.MIN_SOURCE_ROWS);
-        if (plan.isOfSource() && counts.sourceRows() < least) {
+        // A feed has as many rows as there were changes, which may be none.
+        if (plan.isOfSource() && plan.whole() && counts.sourceRows() < least) {
             tripped.add(trip(
                     plan,
                     "min-source-rows",

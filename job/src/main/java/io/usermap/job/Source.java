@@ -5,10 +5,13 @@ import java.io.UncheckedIOException;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.SparkException;
+import org.apache.spark.sql.DataFrameReader;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -21,6 +24,10 @@ import org.apache.spark.sql.SparkSession;
  */
 final class Source {
     private static final String VIEW = "source";
+
+    /** How Delta refuses to begin with a version that is not there yet. */
+    private static final Pattern NEWEST_OF_DELTA =
+            Pattern.compile("cannot be greater than the latest version of the table\\s*\\(?(\\d+)");
 
     private Source() {}
 
@@ -80,9 +87,31 @@ final class Source {
         String table = format.equalsIgnoreCase("iceberg") && !changes.isEmpty()
                 ? path + (inCatalog ? ".changes" : "#changes")
                 : path;
-        return analysed(
-                "read the source " + path + " as " + format,
-                () -> spark.read().format(format).options(options).load(table));
+        return analysed("read the source " + path + " as " + format, () -> {
+            try {
+                return spark.read().format(format).options(options).load(table);
+            } catch (Exception e) { // Spark's are checked for Java
+                return withoutNews(spark.read().format(format).options(options), changes, e)
+                        .load(table)
+                        .limit(0);
+            }
+        });
+    }
+
+    /**
+     * The reader of the newest version's changes, for a feed that is to begin with the version after that one: so far there
+     * are none. Whatever else went wrong is thrown.
+     */
+    private static DataFrameReader withoutNews(DataFrameReader reader, Map<String, String> changes, Exception e)
+            throws Exception {
+        Matcher newest = NEWEST_OF_DELTA.matcher(String.valueOf(e.getMessage()));
+        if (newest.find()) {
+            long next = Long.parseLong(newest.group(1)) + 1;
+            if (Long.toString(next).equals(changes.get(SourceFormat.START_OF_DELTA))) {
+                return reader.option(SourceFormat.START_OF_DELTA, next - 1);
+            }
+        }
+        throw e;
     }
 
     private static Map<String, String> changes(Configuration configuration, String format) {

@@ -21,6 +21,9 @@ import org.apache.hadoop.fs.Path;
 final class SourceFormat {
     private static final String DELTA_LOG = "_delta_log";
 
+    /** Delta's option for the version that a change feed begins with. */
+    static final String START_OF_DELTA = "startingVersion";
+
     private SourceFormat() {}
 
     /** Whether the source is a database behind JDBC. */
@@ -116,6 +119,6 @@ final class SourceFormat {
     static Map<String, String> changesFrom(String format, long version) {
         return format.equalsIgnoreCase("iceberg")
                 ? Map.of("start-snapshot-id", Long.toString(version))
-                : Map.of("readChangeFeed", "true", "startingVersion", Long.toString(version));
+                : Map.of("readChangeFeed", "true", START_OF_DELTA, Long.toString(version));
     }
 }

@@ -46,6 +46,12 @@ class GuardsTest {
     }
 
     @Test
+    void letsADayWithoutChangesPass() {
+        assertThat(messages(SamplePlan.feed(new Plan.Counts(0, 0, 1000, 0, 0, 0, 0, 0, 0, 0, 0))))
+                .isEmpty();
+    }
+
+    @Test
     void stopsASourceThatHasShrunk() {
         assertThat(messages(plan(799, 1000, 1000, 0, 0, 2, 0)))
                 .containsExactly(

@@ -116,14 +116,20 @@ class LakeIT {
                 .containsExactlyInAnyOrderElementsOf(LAST);
         assertThat(checked("source.path=" + delta("pairs"), "source.start-version=3"))
                 .containsExactlyInAnyOrder("bob-2 null!", "dan-4 person-1", "old-5 null!", "new-5 person-1");
+        assertThat(checked("source.path=" + delta("pairs"), "source.start-version=6"))
+                .as("nothing has changed since version 5")
+                .isEmpty();
         assertThat(checked("source.query=SELECT * FROM table_changes_by_path('" + delta("pairs") + "', 5)"))
                 .containsExactly("dan-4 person-1");
     }
 
     @Test
     void endsOverVersionsThatDeltaDoesNotHave() {
-        assertThatThrownBy(() -> checked("source.path=" + delta("pairs"), "source.start-version=99"))
-                .hasStackTraceContaining("99");
+        for (String version : List.of("7", "99")) {
+            assertThatThrownBy(() -> checked("source.path=" + delta("pairs"), "source.start-version=" + version))
+                    .hasStackTraceContaining("latest version of the table")
+                    .hasStackTraceContaining(version);
+        }
         sql("CREATE TABLE delta.`" + delta("plain") + "` (user_id STRING, global_user_id STRING) USING delta");
         assertThatThrownBy(() -> checked("source.path=" + delta("plain"), "source.start-version=0"))
                 .hasStackTraceContaining("DELTA_MISSING_CHANGE_DATA");

@@ -11,16 +11,21 @@ final class SamplePlan {
     }
 
     static Plan of(String remap, Plan.Counts counts, Plan.Changes carriedOver, Map<String, Long> rejectedByReason) {
-        return of("upsert", remap, counts, carriedOver, rejectedByReason);
+        return of("upsert", remap, true, counts, carriedOver, rejectedByReason);
     }
 
     static Plan undo(Plan.Counts counts) {
-        return of(Plan.UNDO, "overwrite", counts, Plan.Changes.NONE, Map.of());
+        return of(Plan.UNDO, "overwrite", true, counts, Plan.Changes.NONE, Map.of());
+    }
+
+    static Plan feed(Plan.Counts counts) {
+        return of("upsert", "overwrite", false, counts, Plan.Changes.NONE, Map.of());
     }
 
     private static Plan of(
             String mode,
             String remap,
+            boolean whole,
             Plan.Counts counts,
             Plan.Changes carriedOver,
             Map<String, Long> rejectedByReason) {
@@ -31,7 +36,7 @@ final class SamplePlan {
                 mode,
                 remap,
                 "clusters: user_id by cluster_id",
-                true,
+                whole,
                 "f-1-2",
                 "0123456789abcdef",
                 0,
