@@ -140,12 +140,17 @@ final class Source {
                         "Cannot read the source " + path
                                 + ": there is no such path. Set 'source.path'; a relative one starts at the working directory.");
             }
-            if (named.filter("parquet"::equalsIgnoreCase).isPresent() && SourceFormat.isDelta(files, pattern)) {
-                throw StoppedException.failed("Cannot read the source " + path
-                        + " as parquet: it is a table of Delta, which keeps files that are no longer in force. Set"
-                        + " 'source.format' to delta.");
+            String format = named.isPresent() ? named.get() : SourceFormat.at(files, pattern);
+            if (format.equalsIgnoreCase("parquet")) {
+                Optional<SourceFormat.Table> table = SourceFormat.tableAround(files, found);
+                if (table.isPresent()) {
+                    throw StoppedException.failed("Cannot read the source " + path + " as parquet: it is "
+                            + table.get().inWords(found) + ", which keeps files that are no longer in force. Set"
+                            + " 'source.format' to " + table.get().format()
+                            + (table.get().is(found) ? "." : ", 'source.path' to the table, and choose in 'source.sql'."));
+                }
             }
-            return named.isPresent() ? named.get() : SourceFormat.at(files, pattern);
+            return format;
         } catch (IOException | IllegalArgumentException e) {
             throw StoppedException.failed(
                     "Cannot read the source " + path + ": its filesystem does not answer (" + firstLine(e)

@@ -3,9 +3,11 @@ package io.usermap.job;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
@@ -52,9 +54,42 @@ final class SourceFormat {
                 .orElse("parquet");
     }
 
-    /** Whether {@code path} is a table of Delta, whose files are not all in force. */
-    static boolean isDelta(FileSystem files, Path path) throws IOException {
-        return files.exists(new Path(path, DELTA_LOG));
+    /**
+     * A table whose files are not all in force.
+     *
+     * @param format delta or iceberg
+     * @param path where it is
+     */
+    record Table(String format, Path path) {
+
+        /** Whether {@code found} is the table itself, and not part of it. */
+        boolean is(FileStatus[] found) {
+            return found.length == 1 && found[0].getPath().equals(path);
+        }
+
+        String inWords(FileStatus[] found) {
+            String table = "a table of " + (format.equals("delta") ? "Delta" : "Iceberg");
+            return is(found) ? table : "in " + table + " (" + path.toUri().getPath() + ")";
+        }
+    }
+
+    /** The first table that one of {@code found} is, or is part of. */
+    static Optional<Table> tableAround(FileSystem files, FileStatus[] found) throws IOException {
+        Set<Path> around = new LinkedHashSet<>();
+        for (FileStatus status : found) {
+            for (Path path = status.getPath(); path != null && around.add(path); ) {
+                path = path.getParent();
+            }
+        }
+        for (Path path : around) {
+            if (files.exists(new Path(path, DELTA_LOG))) {
+                return Optional.of(new Table("delta", path));
+            }
+            if (holds(files, new Path(path, "metadata"), ".metadata.json")) {
+                return Optional.of(new Table("iceberg", path));
+            }
+        }
+        return Optional.empty();
     }
 
     private static boolean holds(FileSystem files, Path folder, String ending) throws IOException {

@@ -109,6 +109,25 @@ class LakeIT {
     }
 
     @Test
+    void readsNoFilesOfATableWithoutTheTable() {
+        for (String files : List.of("/*.parquet", "/part-*")) {
+            assertThatThrownBy(() -> checked("source.path=" + delta("pairs") + files))
+                    .isInstanceOf(StoppedException.class)
+                    .hasMessage("Cannot read the source " + delta("pairs") + files + " as parquet: it is in a table of"
+                            + " Delta (" + delta("pairs") + "), which keeps files that are no longer in force. Set"
+                            + " 'source.format' to delta, 'source.path' to the table, and choose in 'source.sql'.");
+        }
+        Path iceberg = folder.resolve("lake/db/pairs");
+        assertThatThrownBy(() -> checked("source.path=" + iceberg.resolve("data"), "source.format=Parquet"))
+                .isInstanceOf(StoppedException.class)
+                .hasMessageContaining("it is in a table of Iceberg (" + iceberg + "), which");
+        assertThatThrownBy(() -> checked("source.path=" + iceberg, "source.format=parquet"))
+                .isInstanceOf(StoppedException.class)
+                .hasMessageContaining("it is a table of Iceberg, which keeps files that are no longer in force. Set"
+                        + " 'source.format' to iceberg.");
+    }
+
+    @Test
     void readsTheChangeFeedOfDelta() {
         assertThat(checked("source.path=" + delta("pairs"), "source.start-version=1"))
                 .containsExactlyInAnyOrderElementsOf(LAST);
