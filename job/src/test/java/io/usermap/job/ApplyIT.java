@@ -95,6 +95,10 @@ class ApplyIT extends CommandCase {
         assertThat(usermap.run("apply")).as(usermap.err()).isZero();
 
         pairs("user-1,person-2", "user-4,person-1");
+        sandbox.clearRequests();
+        assertThat(usermap.run("apply", "--set", "guards.max-unmap-share=0.5")).isEqualTo(4);
+        assertThat(usermap.report().path("guards").toString()).isEqualTo("[\"max-unmap-share\"]");
+        assertThat(sandbox.requests()).isEmpty();
         assertThat(usermap.run("apply")).as(usermap.err()).isZero();
 
         assertThat(sandbox.mappings()).isEqualTo(Map.of("user-1", "person-2", "user-4", "person-1"));
@@ -125,6 +129,14 @@ class ApplyIT extends CommandCase {
         assertThat(usermap.json().path("source_fingerprint").asText())
                 .hasSameSizeAs(fingerprint)
                 .isNotEqualTo(fingerprint);
+        String newest = usermap.report().path("run").asText();
+        assertThat(usermap.run("apply", "--dry-run")).as(usermap.err()).isZero();
+        assertThat(usermap.out()).contains("to map                2").doesNotContain("accepted");
+        assertThat(usermap.report().path("outcome").asText()).isEqualTo("done");
+        assertThat(usermap.run("apply", newest, "--dry-run")).isZero();
+        assertThat(usermap.out()).contains("to map                2");
+        assertThat(sandbox.requests()).as("of dry runs").isEmpty();
+        refusesAPlanThatIsNotTheOneThatWasMade(plan, other);
         LOCAL.spark().conf().set("spark.sql.jsonGenerator.ignoreNullFields", "false");
         try {
             assertThat(usermap.run("apply", plan))
@@ -145,6 +157,32 @@ class ApplyIT extends CommandCase {
                         + plan + " has led to version 1 since: 1 of its 1 changes meet mappings that have moved. Run"
                         + " 'usermap plan' again.");
         assertThat(usermap.report().path("outcome").asText()).isEqualTo("stale");
+    }
+
+    private void refusesAPlanThatIsNotTheOneThatWasMade(String... plans) throws IOException {
+        Path runs = usermap.ledger().resolve("runs");
+        Path newest = usermap.runs().get(usermap.runs().size() - 1);
+        Path rows = runs.resolve(plans[0]).resolve("plan");
+        Path aside = folder.resolve("aside");
+        Files.move(rows, aside);
+        Files.move(newest.resolve("plan"), rows);
+        assertThat(usermap.run("apply", plans[0])).isEqualTo(5);
+        assertThat(usermap.err())
+                .contains("Cannot apply the plan of run " + plans[0] + ": its rows are not those that were planned. Run"
+                        + " 'usermap plan' again.");
+        Files.move(rows, newest.resolve("plan"));
+        Files.move(aside, rows);
+
+        Path facts = runs.resolve(plans[1]).resolve("plan.json");
+        String text = Files.readString(facts);
+        Files.deleteIfExists(facts.resolveSibling(".plan.json.crc"));
+        Files.writeString(facts, text.replace("\"format\" : 1", "\"format\" : 2"));
+        assertThat(usermap.run("apply", plans[1])).isEqualTo(1);
+        assertThat(usermap.err())
+                .contains("Cannot apply the plan of run " + plans[1] + ": its format is 2 and this program knows 1. Use"
+                        + " the version of usermap that made it.");
+        Files.writeString(facts, text);
+        assertThat(sandbox.requests()).isEmpty();
     }
 
     @Test

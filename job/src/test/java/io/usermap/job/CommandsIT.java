@@ -220,6 +220,14 @@ class CommandsIT extends CommandCase {
         assertThat(sandbox.mappings())
                 .isEqualTo(Map.of("ann@x.com", "person-2", "bob@x.com", "person-2", "cat@x.com", "person-2"));
 
+        assertThat(usermap.run("undo", run)).isEqualTo(4);
+        assertThat(usermap.out())
+                .contains("undoes 3 changes of run " + run)
+                .contains("to remap              2  unmapped first")
+                .contains("to unmap              1");
+        String undo = usermap.out().replaceFirst("(?s)^plan (\\S+)\n.*", "$1");
+        assertThat(usermap.err()).contains("run 'usermap apply " + undo + " --allow max-unmap-share'");
+
         crashBetweenTheSteps(usermap.ledger().resolve("runs").resolve(run));
         sandbox.clearRequests();
         assertThat(apply()).isEqualTo(run);
