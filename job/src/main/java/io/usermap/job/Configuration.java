@@ -113,6 +113,12 @@ final class Configuration {
         }
     }
 
+    /** Whether there is a source, which commands that work on the ledger need not have. */
+    boolean hasSource() {
+        return Stream.of(Keys.SOURCE_FORMAT, Keys.SOURCE_PATH, Keys.SOURCE_TABLE, Keys.SOURCE_QUERY)
+                .anyMatch(key -> optional(key).isPresent());
+    }
+
     /** Whether the source is what the options of its format say, as with a database. */
     private boolean isNamedByOptions() {
         return optional(Keys.SOURCE_FORMAT).isPresent() && !sourceOptions().isEmpty();

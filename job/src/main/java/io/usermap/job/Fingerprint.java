@@ -6,6 +6,8 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.TreeMap;
+import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Dataset;
@@ -21,6 +23,9 @@ import org.apache.spark.sql.Row;
 final class Fingerprint {
     private static final int MOST_FILES_TO_LOOK_AT = 100;
 
+    /** Options that a hash must not be made of either. */
+    private static final Pattern SECRET = Pattern.compile("(?i)password|secret|token|key|credential");
+
     private Fingerprint() {}
 
     /** The fingerprint of {@code source}; asks the filesystem for its files, and blocks meanwhile. */
@@ -35,6 +40,12 @@ final class Fingerprint {
                                         .optional(key)
                                         .map(Object::toString)
                                         .orElse("")));
+        new TreeMap<>(configuration.sourceOptions()).forEach((option, value) -> {
+            if (!SECRET.matcher(option).find()) {
+                // An address may end with a password.
+                add(hash, option + value.replaceFirst("[?;].*", ""));
+            }
+        });
         add(hash, source.schema().json());
         String[] files = source.inputFiles();
         Arrays.sort(files);

@@ -5,7 +5,6 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -192,8 +191,7 @@ final class LedgerCommands {
 
         private static Explanation withSource(
                 Explanation known, JobSession session, Configuration configuration, Console console) {
-            if (Stream.of(Keys.SOURCE_FORMAT, Keys.SOURCE_PATH, Keys.SOURCE_TABLE, Keys.SOURCE_QUERY)
-                    .noneMatch(key -> configuration.optional(key).isPresent())) {
+            if (!configuration.hasSource()) {
                 return known;
             }
             try {

@@ -331,7 +331,24 @@ final class Planning {
             throw StoppedException.stale(
                     "Cannot apply the plan of run " + run.id() + ": " + moved(run, plan, now) + ". " + next(plan));
         }
+        tellIfTheSourceHasChanged(plan);
         return plan;
+    }
+
+    /** A saved plan is carried out as it is; but whoever applies it may want to know that the next one will be another. */
+    private void tellIfTheSourceHasChanged(Plan plan) {
+        if (!plan.isOfSource() || !configuration.hasSource()) {
+            return;
+        }
+        try {
+            if (!Fingerprint.of(Source.load(spark, configuration), configuration).equals(plan.sourceFingerprint())) {
+                console.event("the source is not as it was when plan " + plan.run()
+                        + " was made; the plan is carried out as it is");
+            }
+        } catch (RuntimeException e) {
+            // What was planned can be carried out without it.
+            console.event(Source.firstLine(e));
+        }
     }
 
     private String moved(LedgerRun run, Plan plan, State.Version now) {

@@ -135,6 +135,7 @@ class ApplyIT extends CommandCase {
         assertThat(usermap.report().path("outcome").asText()).isEqualTo("done");
         assertThat(usermap.run("apply", newest, "--dry-run")).isZero();
         assertThat(usermap.out()).contains("to map                2");
+        assertThat(usermap.err()).doesNotContain("the source is not as it was");
         assertThat(sandbox.requests()).as("of dry runs").isEmpty();
         refusesAPlanThatIsNotTheOneThatWasMade(plan, other);
         LOCAL.spark().conf().set("spark.sql.jsonGenerator.ignoreNullFields", "false");
@@ -145,6 +146,8 @@ class ApplyIT extends CommandCase {
         } finally {
             LOCAL.spark().conf().unset("spark.sql.jsonGenerator.ignoreNullFields");
         }
+        assertThat(usermap.err())
+                .contains("the source is not as it was when plan " + plan + " was made; the plan is carried out as it is");
         assertThat(sandbox.mappings())
                 .as("what was planned, not what is in the source")
                 .hasSize(1);

@@ -151,6 +151,25 @@ class SourceIT {
     }
 
     @Test
+    void itsFingerprintKnowsItsOptionsAndNoSecret() {
+        Dataset<Row> rows = LOCAL.spark().range(1).toDF();
+        String whole = fingerprint(rows, "url=jdbc:db://host/one?password=a", "user=ann", "passWord=a");
+
+        assertThat(fingerprint(rows, "url=jdbc:db://host/one?password=b", "user=ann", "passWord=b"))
+                .isEqualTo(whole);
+        assertThat(fingerprint(rows, "url=jdbc:db://host/two", "user=ann")).isNotEqualTo(whole);
+        assertThat(fingerprint(rows, "url=jdbc:db://host/one", "user=bob")).isNotEqualTo(whole);
+    }
+
+    private static String fingerprint(Dataset<Row> rows, String... options) {
+        Map<String, String> texts = new HashMap<>(Map.of("source.format", "jdbc", "source.table", "people"));
+        for (String option : options) {
+            texts.put("source.options." + option.split("=", 2)[0], option.split("=", 2)[1]);
+        }
+        return Fingerprint.of(rows, Configuration.of(texts, Set.of(), Map.of()));
+    }
+
+    @Test
     void saysWhatIsNotThere() throws IOException {
         assertThatThrownBy(() -> load("source.path=" + folder.resolve("none")))
                 .isInstanceOf(StoppedException.class)
