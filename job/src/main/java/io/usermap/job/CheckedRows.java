@@ -104,8 +104,8 @@ final class CheckedRows {
             unreadable = coalesce(not(word.isin("true", "false", "")), lit(false));
         }
         Column swallowed = swallowsRows(source, text(pairs.userId()), text(pairs.globalUserId()));
-        Column reason = when(swallowed, RowReason.UNCLOSED_QUOTE.code())
-                .when(unreadable, RowReason.UNREADABLE_UNMAP.code());
+        Column reason =
+                when(swallowed, RowReason.UNCLOSED_QUOTE.code()).when(unreadable, RowReason.UNREADABLE_UNMAP.code());
         if (pairs.feed().isPresent()) {
             Column kind = col(Changes.KIND);
             deleted = kind.equalTo(Changes.DELETED);

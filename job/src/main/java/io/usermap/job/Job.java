@@ -76,8 +76,8 @@ final class Job {
                     return guarded();
                 }
                 tooManyRejected(made, read, Map.of())
-                        .ifPresent(fact -> console.event("'usermap apply' would end with exit code "
-                                + ExitCode.REJECTED + ", because of its rejected rows: " + fact));
+                        .ifPresent(fact -> console.event("'usermap apply' would end with exit code " + ExitCode.REJECTED
+                                + ", because of its rejected rows: " + fact));
                 if (made.writes() == 0) {
                     return Ending.NOTHING_TO_DO;
                 }
@@ -271,8 +271,8 @@ final class Job {
         double most = read.value(Keys.MAX_REJECTED_SHARE);
         long rows = made.counts().sourceRows();
         return rows > 0 && rejected > most * rows
-                ? Optional.of(Phrases.count(rejected) + " of " + Phrases.count(rows) + ", more than the share of " + most
-                        + ". See the reasons above, mend the source, or raise 'plan.max-rejected-share'.")
+                ? Optional.of(Phrases.count(rejected) + " of " + Phrases.count(rows) + ", more than the share of "
+                        + most + ". See the reasons above, mend the source, or raise 'plan.max-rejected-share'.")
                 : Optional.empty();
     }
 

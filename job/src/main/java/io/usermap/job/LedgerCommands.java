@@ -179,11 +179,9 @@ final class LedgerCommands {
             if (format == Flags.LogFormat.JSON) {
                 console.result(Json.document(found).strip());
             } else {
-                found.sentences(
-                                configuration.value(Keys.KEEP_RUNS),
-                                (int) ledger.runs().stream()
-                                        .filter(LedgerRun::isFinished)
-                                        .count())
+                found.sentences(configuration.value(Keys.KEEP_RUNS), (int) ledger.runs().stream()
+                                .filter(LedgerRun::isFinished)
+                                .count())
                         .forEach(console::result);
             }
             return Ending.DONE;

@@ -230,7 +230,9 @@ final class Planner implements AutoCloseable {
         private Dataset<Row> withoutUnmapsOfStrangers(Dataset<Row> wishes, PairRows pairs) {
             Dataset<Row> deleted = pairs.deletedUsers();
             Dataset<Row> strangers = deleted.join(
-                            lookup().rows(deleted, limits.small()).select("user_id"), new String[] {"user_id"}, "left_anti")
+                            lookup().rows(deleted, limits.small()).select("user_id"),
+                            new String[] {"user_id"},
+                            "left_anti")
                     .withColumn("stranger", lit(true));
             return wishes.join(strangers, new String[] {"user_id"}, "left")
                     .select(

@@ -341,7 +341,8 @@ final class Planning {
             return;
         }
         try {
-            if (!Fingerprint.of(Source.load(spark, configuration), configuration).equals(plan.sourceFingerprint())) {
+            if (!Fingerprint.of(Source.load(spark, configuration), configuration)
+                    .equals(plan.sourceFingerprint())) {
                 console.event("the source is not as it was when plan " + plan.run()
                         + " was made; the plan is carried out as it is");
             }

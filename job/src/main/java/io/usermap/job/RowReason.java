@@ -78,8 +78,7 @@ enum RowReason {
     static void requireReadable(long rows, Map<String, Long> byReason) {
         byReason.forEach((code, count) -> of(code).filter(reason -> reason.use == Use.FATAL)
                 .ifPresent(reason -> {
-                    throw StoppedException.failed(
-                            "Cannot read the " + reason.sentence.formatted(Phrases.count(count)));
+                    throw StoppedException.failed("Cannot read the " + reason.sentence.formatted(Phrases.count(count)));
                 }));
         for (RowReason reason : new RowReason[] {OTHER_ID_TYPE, BELOW_MIN_SCORE}) {
             if (rows > 0 && byReason.getOrDefault(reason.code(), 0L) == rows) {

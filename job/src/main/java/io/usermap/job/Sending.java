@@ -55,6 +55,7 @@ final class Sending {
     private static final Logger LOG = LoggerFactory.getLogger(Sending.class);
     private static final Duration FIRST_LINE = Duration.ofSeconds(5);
     private static final Duration LINES = Duration.ofSeconds(10);
+    private static final Duration SOON = Duration.ofSeconds(2);
     private static final Duration BAR = Duration.ofSeconds(1);
     private static final Duration SHORTEST_BEAT = Duration.ofMillis(50);
     private static final String INTERRUPTED = "Cannot write mappings: the command was asked to end.";
@@ -151,7 +152,13 @@ final class Sending {
     /** Waits for tasks that Spark is still ending, so that what was acknowledged to them has its receipts. */
     private void waitForWriters(UserMapRun writing) {
         try {
-            if (!spark.sparkContext().isStopped() && !writing.awaitWriters()) {
+            if (spark.sparkContext().isStopped() || writing.awaitWriters(SOON)) {
+                return;
+            }
+            AllowanceRules rules = configuration.allowance();
+            Duration most = rules.callTimeout().plus(rules.margin());
+            console.event("waiting up to " + Phrases.duration(most) + " for the answers to requests in flight");
+            if (!writing.awaitWriters(most)) {
                 console.event("some tasks have not come to their end; what they are acknowledged later is sent again");
             }
         } catch (InterruptedException e) {

@@ -147,7 +147,9 @@ final class Source {
                     throw StoppedException.failed("Cannot read the source " + path + " as parquet: it is "
                             + table.get().inWords(found) + ", which keeps files that are no longer in force. Set"
                             + " 'source.format' to " + table.get().format()
-                            + (table.get().is(found) ? "." : ", 'source.path' to the table, and choose in 'source.sql'."));
+                            + (table.get().is(found)
+                                    ? "."
+                                    : ", 'source.path' to the table, and choose in 'source.sql'."));
                 }
             }
             return format;

@@ -147,7 +147,8 @@ class ApplyIT extends CommandCase {
             LOCAL.spark().conf().unset("spark.sql.jsonGenerator.ignoreNullFields");
         }
         assertThat(usermap.err())
-                .contains("the source is not as it was when plan " + plan + " was made; the plan is carried out as it is");
+                .contains("the source is not as it was when plan " + plan
+                        + " was made; the plan is carried out as it is");
         assertThat(sandbox.mappings())
                 .as("what was planned, not what is in the source")
                 .hasSize(1);
@@ -243,7 +244,8 @@ class ApplyIT extends CommandCase {
 
         assertThat(usermap.run("plan")).as("a plan is made all the same").isZero();
         assertThat(usermap.err())
-                .contains("'usermap apply' would end with exit code 3, because of its rejected rows: 3 of 4, more than");
+                .contains(
+                        "'usermap apply' would end with exit code 3, because of its rejected rows: 3 of 4, more than");
         assertThat(usermap.run("apply")).isEqualTo(3);
 
         assertThat(sandbox.mappings()).containsOnlyKeys("user-1");

@@ -82,8 +82,7 @@ class LedgerTest {
         ledger().prune(3);
         assertThat(ledger().runs()).as("three have finished").hasSize(7);
         ledger().prune(2);
-        assertThat(ledger().runs())
-                .containsExactly(runs.get(6), runs.get(5), runs.get(4), runs.get(3), runs.get(2));
+        assertThat(ledger().runs()).containsExactly(runs.get(6), runs.get(5), runs.get(4), runs.get(3), runs.get(2));
     }
 
     @Test

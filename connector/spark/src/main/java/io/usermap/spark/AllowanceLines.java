@@ -73,36 +73,7 @@ sealed interface AllowanceLines extends Serializable {
             TaskContext task = TaskContext.get();
             boolean again = task != null && (task.attemptNumber() > 0 || task.stageAttemptNumber() > 0);
             // What an attempt before this one sent is not known here.
-            LocalAllowance allowance = new LocalAllowance(rules, again ? lost(rules, Instant.now()) : seed);
-            AllowanceLine line = lease == null
-                    ? allowance.line(writer)
-                    : new LeasedLine(allowance.line(writer), lease, writer.write() + "-" + writer.partition());
-            return new Connection() {
-                @Override
-                public AllowanceLog log() {
-                    return allowance.log();
-                }
-
-                @Override
-                public AllowanceAnswer ask(String request, int wanted) throws InterruptedException {
-                    return line.ask(request, wanted);
-                }
-
-                @Override
-                public void done(long permit, Outcome outcome, Duration retryAfter, Duration roundTrip, Tally tally) {
-                    line.done(permit, outcome, retryAfter, roundTrip, tally);
-                }
-
-                @Override
-                public void stop(String reason) {
-                    line.stop(reason);
-                }
-
-                @Override
-                public void leave(Tally tally) {
-                    line.leave(tally);
-                }
-            };
+            return new LocalLine(new LocalAllowance(rules, again ? lost(rules, Instant.now()) : seed), writer, lease);
         }
     }
 

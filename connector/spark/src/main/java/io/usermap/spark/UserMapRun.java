@@ -29,7 +29,7 @@ import org.slf4j.LoggerFactory;
  * The driver's side of one run: seeds the allowance, watches it, hands out its log, ends it.
  *
  * <p>Open a run, write with {@link #options()}, save {@link #allowanceLog()}, close. Thread-safe; every method but
- * {@link #awaitWriters()} answers at once.
+ * {@link #awaitWriters} answers at once.
  */
 public final class UserMapRun implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(UserMapRun.class);
@@ -50,6 +50,7 @@ public final class UserMapRun implements AutoCloseable {
     private final Set<String> stopped = new HashSet<>();
     private long renewals;
     private String cancelled = "";
+    private final Map<String, Tally> done = new HashMap<>();
     private OptionalLong leaseUntil = OptionalLong.empty();
 
     private UserMapRun(
@@ -156,6 +157,11 @@ public final class UserMapRun implements AutoCloseable {
         return file;
     }
 
+    /** What the writer of a write, or of an epoch of it, has done, where there is no coordinator on the driver. */
+    synchronized void did(String id, Tally all) {
+        done.put(id, all);
+    }
+
     /** The writer of {@code writeId} is over, where there is no coordinator on the driver. */
     synchronized void over(String writeId) {
         LeaseFile file = leaseFiles.remove(writeId);
@@ -184,20 +190,33 @@ public final class UserMapRun implements AutoCloseable {
         });
     }
 
-    /** What was done so far; all zero where the platform has no coordinator on the driver. */
+    /**
+     * What was done so far. Where the platform has no coordinator on the driver, that is what the writes have done that came
+     * to their end in order, and nothing is known of the window.
+     */
     public Progress progress() {
         List<String> known;
+        Tally told;
         synchronized (this) {
             known = List.copyOf(writes);
+            told = done.values().stream().reduce(Tally.NONE, Tally::plus);
         }
         long[] figures = desk.map(coordinator -> coordinator.progress(known)).orElse(new long[0]);
         if (figures.length == 0) {
-            return new Progress(0, 0, 0, 0, 0, 0, 0, 0, 0, Optional.empty());
+            return progress(told, 0, 0, Optional.empty());
         }
         Tally tally = Tally.of(figures, 0);
         int behind = tally.figures().length;
         double windows = (double) figures[behind + 1] / rules.window().toNanos();
         long waitNanos = figures[behind + 2];
+        return progress(
+                tally,
+                (int) figures[behind],
+                Math.min(1, tally.accepted() / (rules.mappingsPerWindow() * (windows + 1))),
+                waitNanos < 0 ? Optional.empty() : Optional.of(Instant.now().plus(Duration.ofNanos(waitNanos))));
+    }
+
+    private static Progress progress(Tally tally, int mostInWindow, double usedShare, Optional<Instant> waitingUntil) {
         return new Progress(
                 tally.accepted(),
                 tally.rejected(),
@@ -206,9 +225,9 @@ public final class UserMapRun implements AutoCloseable {
                 tally.resent(),
                 tally.throttled(),
                 tally.bytes(),
-                (int) figures[behind],
-                Math.min(1, tally.accepted() / (rules.mappingsPerWindow() * (windows + 1))),
-                waitNanos < 0 ? Optional.empty() : Optional.of(Instant.now().plus(Duration.ofNanos(waitNanos))));
+                mostInWindow,
+                usedShare,
+                waitingUntil);
     }
 
     /** What of the window is used up now, permits in flight included, for the next run's seed. */
@@ -246,20 +265,20 @@ public final class UserMapRun implements AutoCloseable {
     }
 
     /**
-     * Blocks until every writer of the run's writes has ended and its receipts are closed, for at most the request time-out
-     * and a margin: 40 s at the defaults. For a write that failed: Spark hands the failure on while it still ends tasks, and
-     * these wait for the answers to their requests in flight. Where the platform has no coordinator on the driver, nobody
-     * says when the one task has ended, so that the whole time passes unless the write came to its end in order.
+     * Blocks until every writer of the run's writes has ended and its receipts are closed. For a write that failed: Spark
+     * hands the failure on while it still ends tasks, and these wait for the answers to their requests in flight, for at most
+     * the request time-out and a margin. Where the platform has no coordinator on the driver, nobody says when the one task
+     * has ended, so that this time passes unless the write came to its end in order.
      *
-     * @return whether all of them have ended
+     * @param most how long to wait
+     * @return whether all of them have ended, or cannot be writing any more
      */
-    public boolean awaitWriters() throws InterruptedException {
+    public boolean awaitWriters(Duration most) throws InterruptedException {
         List<String> known;
         synchronized (this) {
             known = List.copyOf(writes);
         }
-        long until =
-                System.nanoTime() + rules.callTimeout().plus(rules.margin()).toNanos();
+        long until = System.nanoTime() + most.toNanos();
         while (isWriting(known)) {
             if (System.nanoTime() - until >= 0) {
                 return false;

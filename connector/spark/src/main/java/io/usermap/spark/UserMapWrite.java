@@ -237,6 +237,7 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
             SoleWriter sole = SoleWriter.of(allowanceName);
             if (messages.length == 1 && messages[0] instanceof Message whole) {
                 sole.end(writeId, whole.used());
+                run.ifPresent(known -> known.did(id, whole.tally()));
             } else {
                 sole.endUnheard(writeId, options.allowance());
             }

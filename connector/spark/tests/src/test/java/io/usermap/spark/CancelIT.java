@@ -108,7 +108,7 @@ class CancelIT extends SparkCase {
             spark.sparkContext().cancelJobGroup("in-flight");
 
             assertThat(writing.get(20, TimeUnit.SECONDS)).hasMessageContaining("cancelled");
-            assertThat(run.awaitWriters()).isTrue();
+            assertThat(run.awaitWriters(Duration.ofSeconds(40))).isTrue();
             assertThat(spark.read()
                             .json(receipts.toString())
                             .filter("outcome = 'accepted'")

@@ -133,8 +133,10 @@ class FallbackIT extends SparkCase {
             run.cancel("Stopped by the test.");
 
             assertThat(writing.get(10, TimeUnit.SECONDS)).hasStackTraceContaining("Stopped by the test.");
-            assertThat(run.awaitWriters()).isTrue();
+            assertThat(run.awaitWriters(Duration.ofSeconds(40))).isTrue();
             assertThat(sandbox.counts().mapped()).isLessThan(5 * PER_SECOND);
+            assertThat(run.progress().accepted()).isEqualTo(sandbox.counts().mapped());
+            assertThat(run.progress().requests()).isEqualTo(sandbox.requests().size());
             assertThat(spark.read()
                             .json(receipts.toString())
                             .filter("outcome = 'accepted'")

@@ -1,8 +1,11 @@
 package io.usermap.spark;
 
 import io.usermap.client.Allowance.Outcome;
+import io.usermap.client.Allowance.Writer;
 import io.usermap.client.AllowanceAnswer;
 import io.usermap.client.AllowanceLine;
+import io.usermap.client.AllowanceLog;
+import io.usermap.client.LocalAllowance;
 import io.usermap.client.Tally;
 import java.io.IOException;
 import java.time.Duration;
@@ -10,37 +13,42 @@ import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The line of a writer that coordinates itself and does what a {@link LeaseFile} says.
+ * The line of a writer that coordinates itself, and does what a {@link LeaseFile} says if there is one.
  *
  * <p>Runs in the task; a thread of its own looks at the file twice a second until the writer leaves.
  */
-final class LeasedLine implements AllowanceLine {
-    private static final Logger LOG = LoggerFactory.getLogger(LeasedLine.class);
+final class LocalLine implements AllowanceLines.Connection {
+    private static final Logger LOG = LoggerFactory.getLogger(LocalLine.class);
     private static final Duration LOOKS = Duration.ofMillis(500);
 
+    private final LocalAllowance allowance;
     private final AllowanceLine line;
-    private final LeaseFile file;
     private final LeaseFile.Watch watch;
-    private final ScheduledExecutorService looks;
+    private final @Nullable ScheduledExecutorService looks;
 
-    LeasedLine(AllowanceLine line, LeaseFile file, String name) {
-        this.line = line;
-        this.file = file;
-        this.watch = new LeaseFile.Watch(file.leased(), System.nanoTime());
-        this.looks = Executors.newSingleThreadScheduledExecutor(work -> {
-            Thread thread = new Thread(work, "usermap-lease-" + name);
-            thread.setDaemon(true);
-            return thread;
-        });
-        // Its end is the end of this thread, so nobody asks the future.
-        var unused = looks.scheduleWithFixedDelay(this::look, 0, LOOKS.toMillis(), TimeUnit.MILLISECONDS);
+    LocalLine(LocalAllowance allowance, Writer writer, @Nullable LeaseFile file) {
+        this.allowance = allowance;
+        this.line = allowance.line(writer);
+        this.watch = new LeaseFile.Watch(file != null && file.leased(), System.nanoTime());
+        this.looks = file == null
+                ? null
+                : Executors.newSingleThreadScheduledExecutor(work -> {
+                    Thread thread = new Thread(work, "usermap-lease-" + writer.write() + "-" + writer.partition());
+                    thread.setDaemon(true);
+                    return thread;
+                });
+        if (file != null && looks != null) {
+            // Its end is the end of this thread, so nobody asks the future.
+            var unused = looks.scheduleWithFixedDelay(() -> look(file), 0, LOOKS.toMillis(), TimeUnit.MILLISECONDS);
+        }
     }
 
-    private void look() {
+    private void look(LeaseFile file) {
         long now = System.nanoTime();
         try {
             watch.saw(file.read().orElse(""), now);
@@ -79,7 +87,14 @@ final class LeasedLine implements AllowanceLine {
 
     @Override
     public void leave(Tally tally) {
-        looks.shutdownNow();
+        if (looks != null) {
+            looks.shutdownNow();
+        }
         line.leave(tally);
+    }
+
+    @Override
+    public AllowanceLog log() {
+        return allowance.log();
     }
 }
