@@ -122,6 +122,12 @@ record LedgerRun(String id, LedgerFolder folder) {
         return address.startsWith("file:") ? address.substring("file:".length()) : address;
     }
 
+    /** Removes the rows of a plan that is not to be saved. */
+    void removeRows() {
+        folder.delete(PLAN_ROWS);
+        folder.delete(CARRIED_OVER);
+    }
+
     /** Saves what is known of the plan; its rows are in place by then. */
     void save(Plan plan) {
         folder.write(PLAN, Json.document(plan));

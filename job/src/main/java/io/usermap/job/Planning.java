@@ -94,7 +94,7 @@ final class Planning {
                     all.minus(changes),
                     planner.rejectedByReason(),
                     planner.leftOutByReason());
-            run.save(plan);
+            save(run, plan);
             return plan;
         }
     }
@@ -206,8 +206,23 @@ final class Planning {
                 Plan.Changes.NONE,
                 Map.of(),
                 Map.of());
-        run.save(plan);
+        save(run, plan);
         return plan;
+    }
+
+    /**
+     * Saves a plan, unless somebody has changed the state while it was made: it would be stale, and may hold a user who was
+     * forgotten meanwhile. Its rows are removed then.
+     */
+    private void save(LedgerRun run, Plan plan) {
+        State.Version now = ledger.state(spark).current();
+        if (now.version() != plan.stateVersion()) {
+            run.removeRows();
+            throw StoppedException.failed("Cannot save the plan of run " + run.id() + ": " + now.run()
+                    + " has led to version " + now.version() + " of the state while it was made from version "
+                    + plan.stateVersion() + ". " + next(plan));
+        }
+        run.save(plan);
     }
 
     private Plan plan(

@@ -1,6 +1,7 @@
 package io.usermap.job;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -10,9 +11,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -45,6 +48,37 @@ class CommandsIT extends CommandCase {
         undoes(second);
         rebuildsAReport(first, second);
         forgets();
+        savesNoPlanForAStateThatHasMovedMeanwhile(second);
+    }
+
+    private void savesNoPlanForAStateThatHasMovedMeanwhile(String planned) {
+        Ledger ledger = Ledger.existing(
+                LOCAL.spark().sparkContext().hadoopConfiguration(),
+                usermap.ledger().toString());
+        Planning planning = new Planning(
+                LOCAL.spark(),
+                Configuration.of(Map.of(), Set.of(), Map.of()),
+                ledger,
+                new Console(System.out, System.err, true, false, false));
+        LedgerRun late = ledger.begin(Instant.now());
+        State.Version now = ledger.state(LOCAL.spark()).current();
+        State.Version before =
+                new State.Version(now.version() - 1, now.layers(), now.acknowledged(), now.sourceRows(), "before");
+
+        assertThatThrownBy(() -> planning.save(
+                        late,
+                        LedgerRun.rows(LOCAL.spark(), ledger.named(planned).planAddress()),
+                        before,
+                        Plan.UNDO,
+                        "undoes"))
+                .isInstanceOf(StoppedException.class)
+                .hasMessage("Cannot save the plan of run " + late.id() + ": " + now.run() + " has led to version "
+                        + now.version() + " of the state while it was made from version " + before.version()
+                        + ". Run 'usermap undo' again.");
+        assertThat(usermap.ledger().resolve("runs").resolve(late.id()).resolve("plan"))
+                .as("it may hold a user who was forgotten")
+                .doesNotExist();
+        assertThat(late.savedPlan()).isEmpty();
     }
 
     private void exports() throws IOException {
