@@ -14,6 +14,7 @@ import java.util.Deque;
 import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -48,7 +49,7 @@ record Census(Zipped state, Mode mode, @Nullable List<Long> lookUp, int mostAbse
     /** Absent users that stay mapped, in the counts. */
     static final String ABSENT = "absent";
 
-    /** Users whose id differs from another one's only by case or blanks, in the counts. */
+    /** Users whose id differs from another one's, of the source or mapped already, only by case or blanks, in the counts. */
     static final String SUSPICIOUS = "suspicious";
 
     /** Before a reason, in the counts. */
@@ -277,8 +278,12 @@ record Census(Zipped state, Mode mode, @Nullable List<Long> lookUp, int mostAbse
                         .filter(entry -> entry.user().equals(id))
                         .findFirst()
                         .orElse(null)));
-                if (users.size() > 1) {
-                    tellSuspicious(users.keySet());
+                if (!users.isEmpty()) {
+                    Set<UTF8String> inForceToo = new LinkedHashSet<>(users.keySet());
+                    entries.stream()
+                            .filter(entry -> entry.target() != null)
+                            .forEach(entry -> inForceToo.add(entry.user()));
+                    tellSuspicious(inForceToo);
                 }
                 entries.stream()
                         .filter(entry -> !users.containsKey(entry.user()))

@@ -450,6 +450,24 @@ class PlannerIT {
         }
     }
 
+    @Test
+    void tellsUsersWhoseIdsDifferOnlyByCaseFromThoseOfMappedOnes() {
+        Dataset<Row> source = clusters(List.of(
+                RowFactory.create("1", "ann@shop"),
+                RowFactory.create("1", "bob@shop"),
+                RowFactory.create("2", "carl@shop")));
+        Map<String, String> mapped = Map.of("Ann@shop", "Bob@shop", "Dora@shop", "Bob@shop");
+        try (Planner planner = planner(source, CLUSTERS, state(mapped), Mode.UPSERT)) {
+            assertThat(planned(planner))
+                    .as("as where a resolver has begun to put ids into lower case")
+                    .containsExactly(
+                            "map bob@shop ann@shop new",
+                            "suspicious Ann@shop null differs_only_by_case_or_blanks",
+                            "suspicious ann@shop null differs_only_by_case_or_blanks");
+            assertThat(planner.suspicious()).isEqualTo(2);
+        }
+    }
+
     @ParameterizedTest
     @CsvSource({"UPSERT, false", "UPSERT, true", "MIRROR, true"})
     void plansTheSameWhateverThePartitioning(Mode mode, boolean adaptiveAndGenerated) {
