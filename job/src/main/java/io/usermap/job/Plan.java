@@ -21,7 +21,7 @@ import java.util.Map;
  * @param counts rows and changes
  * @param carriedOver changes that the budget leaves to a later run
  * @param rejectedByReason rows of the source that cannot be right, and are not planned; the plan has a row for each
- * @param leftOutByReason rows of the source that are not planned because nothing follows from them; counted only
+ * @param leftOutByReason rows of the source that map nobody: left out on purpose, repetitions and self-maps; counted only
  * @param etaSeconds how long sending takes at least, under the allowance
  */
 record Plan(

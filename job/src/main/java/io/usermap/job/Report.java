@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param counts rows and requests
  * @param allowance how much of it was used
  * @param rejectedByReason rows that were not sent or were refused
- * @param leftOutByReason rows from which nothing follows, such as ids of other types and repetitions; no part of the rejected
+ * @param leftOutByReason rows that map nobody, such as ids of other types, repetitions and self-maps; no part of the rejected
  * @param guards the guards that the plan did not pass
  * @param verified what {@code verify} has found; other reports do not have the field
  */
