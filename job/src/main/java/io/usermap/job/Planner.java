@@ -228,29 +228,27 @@ final class Planner implements AutoCloseable {
 
         /** Of users that came to the table and left it again before we mapped them, there is nothing to unmap. */
         private Dataset<Row> withoutUnmapsOfStrangers(Dataset<Row> wishes, PairRows pairs) {
-            Dataset<Row> deleted = pairs.deletedUsers();
-            Dataset<Row> strangers = deleted.join(
-                            lookup().rows(deleted, limits.small()).select("user_id"),
-                            new String[] {"user_id"},
-                            "left_anti")
-                    .withColumn("stranger", lit(true));
-            return wishes.join(strangers, new String[] {"user_id"}, "left")
-                    .select(
-                            col("user_id"),
-                            col("target"),
-                            col("unmap").and(col("stranger").isNull()).as("unmap"));
+            Dataset<Row> deleted = atHand(pairs.deletedUsers());
+            if (deleted.isEmpty()) {
+                return wishes;
+            }
+            Dataset<Row> known = lookup().rows(deleted, limits.small()).select("user_id");
+            Dataset<Row> strangers = atHand(deleted.join(known, new String[] {"user_id"}, "left_anti"));
+            return strangers.isEmpty()
+                    ? wishes
+                    : wishes.join(strangers.withColumn("stranger", lit(true)), new String[] {"user_id"}, "left")
+                            .select(
+                                    col("user_id"),
+                                    col("target"),
+                                    col("unmap").and(col("stranger").isNull()).as("unmap"));
         }
 
         /** Whoever is named in rejected rows only stays where it is, so whoever is to be mapped to it goes there too. */
         private Dataset<Row> withRejectedInForce(Dataset<Row> wishes, PairRows pairs) {
-            Dataset<Row> rejected = pairs.rejectedUsers();
-            List<Row> first = rejected.limit(limits.small() + 1).collectAsList();
-            if (first.isEmpty()) {
+            Dataset<Row> users = atHand(pairs.rejectedUsers());
+            if (users.isEmpty()) {
                 return wishes;
             }
-            Dataset<Row> users = first.size() > limits.small()
-                    ? rejected
-                    : broadcast(spark.createDataFrame(first, rejected.schema()));
             Dataset<Row> targets = wishes.select(col("target").as("user_id"))
                     .join(users, new String[] {"user_id"})
                     .distinct()
@@ -259,6 +257,12 @@ final class Planner implements AutoCloseable {
                             new String[] {"user_id"},
                             "left_anti");
             return wishes.unionByName(inForce(targets));
+        }
+
+        /** The same users, worked out and told to every task if they are few. */
+        private Dataset<Row> atHand(Dataset<Row> users) {
+            List<Row> first = users.limit(limits.small() + 1).collectAsList();
+            return first.size() > limits.small() ? users : broadcast(spark.createDataFrame(first, users.schema()));
         }
 
         /** What is acknowledged of {@code users}, as wishes. */
