@@ -5,6 +5,8 @@ import java.io.UncheckedIOException;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FileStatus;
@@ -55,12 +57,14 @@ final class Source {
         }
         Optional<String> table = configuration.optional(Keys.SOURCE_TABLE);
         if (table.isPresent()) {
+            Map<String, String> changes =
+                    changes(configuration, table.get().endsWith(".changes") ? "iceberg" : "delta");
             return analysed(
                     "read the table " + table.get() + " ('source.table')",
-                    () -> spark.read()
-                            .options(changes(configuration, table.get().endsWith(".changes") ? "iceberg" : "delta"))
-                            .options(configuration.sourceOptions())
-                            .table(table.get()));
+                    () -> loaded(
+                            () -> spark.read().options(changes).options(configuration.sourceOptions()),
+                            changes,
+                            reader -> reader.table(table.get())));
         }
         Optional<String> query = configuration.optional(Keys.SOURCE_QUERY);
         if (query.isPresent()) {
@@ -87,31 +91,30 @@ final class Source {
         String table = format.equalsIgnoreCase("iceberg") && !changes.isEmpty()
                 ? path + (inCatalog ? ".changes" : "#changes")
                 : path;
-        return analysed("read the source " + path + " as " + format, () -> {
-            try {
-                return spark.read().format(format).options(options).load(table);
-            } catch (Exception e) { // Spark's are checked for Java
-                return withoutNews(spark.read().format(format).options(options), changes, e)
-                        .load(table)
-                        .limit(0);
-            }
-        });
+        return analysed(
+                "read the source " + path + " as " + format,
+                () -> loaded(
+                        () -> spark.read().format(format).options(options), changes, reader -> reader.load(table)));
     }
 
     /**
-     * The reader of the newest version's changes, for a feed that is to begin with the version after that one: so far there
-     * are none. Whatever else went wrong is thrown.
+     * What {@code load} makes of a reader. A feed of Delta that is to begin with the version after the newest one is empty:
+     * so far there are no changes in it.
      */
-    private static DataFrameReader withoutNews(DataFrameReader reader, Map<String, String> changes, Exception e)
+    private static Dataset<Row> loaded(
+            Supplier<DataFrameReader> reader, Map<String, String> changes, Function<DataFrameReader, Dataset<Row>> load)
             throws Exception {
-        Matcher newest = NEWEST_OF_DELTA.matcher(String.valueOf(e.getMessage()));
-        if (newest.find()) {
-            long next = Long.parseLong(newest.group(1)) + 1;
-            if (Long.toString(next).equals(changes.get(SourceFormat.START_OF_DELTA))) {
-                return reader.option(SourceFormat.START_OF_DELTA, next - 1);
+        try {
+            return load.apply(reader.get());
+        } catch (Exception e) { // Spark's are checked for Java
+            Matcher newest = NEWEST_OF_DELTA.matcher(String.valueOf(e.getMessage()));
+            long version = newest.find() ? Long.parseLong(newest.group(1)) : -1;
+            if (!Long.toString(version + 1).equals(changes.get(SourceFormat.START_OF_DELTA)) || version < 0) {
+                throw e;
             }
+            return load.apply(reader.get().option(SourceFormat.START_OF_DELTA, version))
+                    .limit(0);
         }
-        throw e;
     }
 
     private static Map<String, String> changes(Configuration configuration, String format) {

@@ -138,6 +138,8 @@ class LakeIT {
         assertThat(checked("source.path=" + delta("pairs"), "source.start-version=6"))
                 .as("nothing has changed since version 5")
                 .isEmpty();
+        assertThat(checked("source.table=delta.`" + delta("pairs") + "`", "source.start-version=6"))
+                .isEmpty();
         assertThat(checked("source.query=SELECT * FROM table_changes_by_path('" + delta("pairs") + "', 5)"))
                 .containsExactly("dan-4 person-1");
     }
