@@ -130,10 +130,13 @@ final class PairRows implements AutoCloseable {
      * by other rows.
      */
     Dataset<Row> rejectedUsers() {
-        return checked.filter(col("reason").isNotNull().and(col("user_id").isNotNull()))
-                .select(STRIPPED.apply(col("user_id")).as("user_id"))
-                .unionByName(perUser.filter(col("conflict")).select("user_id"))
-                .distinct();
+        Dataset<Row> inConflict = perUser.filter(col("conflict")).select("user_id");
+        return counted.good() == counted.rows()
+                ? inConflict
+                : checked.filter(col("reason").isNotNull().and(col("user_id").isNotNull()))
+                        .select(STRIPPED.apply(col("user_id")).as("user_id"))
+                        .unionByName(inConflict)
+                        .distinct();
     }
 
     /** Of changes, whom the table has lost: {@code user_id}, once each. */
