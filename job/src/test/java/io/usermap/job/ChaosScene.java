@@ -5,7 +5,9 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.usermap.job.SandboxProcess.Arrival;
 import io.usermap.job.SandboxProcess.Event;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -94,7 +96,8 @@ final class ChaosScene implements AutoCloseable {
         return scene;
     }
 
-    private static void copy(Path from, Path to) throws IOException {
+    /** All that is in a folder. */
+    static void copy(Path from, Path to) throws IOException {
         Files.walkFileTree(from, new SimpleFileVisitor<>() {
             @Override
             public FileVisitResult preVisitDirectory(Path path, BasicFileAttributes attributes) throws IOException {
@@ -178,26 +181,36 @@ final class ChaosScene implements AutoCloseable {
     }
 
     JobProcess apply() throws IOException {
-        return JobProcess.apply(
-                cluster,
-                log(),
-                List.of(
-                        "source.path=" + folder.resolve("source.csv"),
-                        "ledger.path=" + ledger(),
-                        "ledger.lock-term=3s",
-                        "target.endpoint=" + sandbox.endpoint(),
-                        "target.api-key=k-1234567",
-                        "allowance.events-per-second=" + mode.perSecond(),
-                        "allowance.window=" + mode.window().toMillis() + "ms",
-                        "allowance.pacing=" + mode.pacing(),
-                        "write.writers=2",
-                        "write.connect-timeout=2s",
-                        "write.request-timeout=" + REQUEST_TIMEOUT.toMillis() + "ms",
-                        "plan.mode=mirror",
-                        "plan.remap=" + mode.remap(),
-                        "guards.max-shrink=1",
-                        "guards.max-unmap-share=1",
-                        "guards.max-remap-share=1"));
+        return JobProcess.apply(cluster, log(), settings());
+    }
+
+    /** {@code apply} in the session of this process, undisturbed; its exit code. */
+    int applyHere() throws IOException {
+        List<String> line = new ArrayList<>(List.of("apply"));
+        settings().forEach(setting -> line.addAll(List.of("--set", setting)));
+        try (PrintStream said = new PrintStream(Files.newOutputStream(log()), true, StandardCharsets.UTF_8)) {
+            return Main.run(line.toArray(String[]::new), said, said);
+        }
+    }
+
+    private List<String> settings() {
+        return List.of(
+                "source.path=" + folder.resolve("source.csv"),
+                "ledger.path=" + ledger(),
+                "ledger.lock-term=3s",
+                "target.endpoint=" + sandbox.endpoint(),
+                "target.api-key=k-1234567",
+                "allowance.events-per-second=" + mode.perSecond(),
+                "allowance.window=" + mode.window().toMillis() + "ms",
+                "allowance.pacing=" + mode.pacing(),
+                "write.writers=2",
+                "write.connect-timeout=2s",
+                "write.request-timeout=" + REQUEST_TIMEOUT.toMillis() + "ms",
+                "plan.mode=mirror",
+                "plan.remap=" + mode.remap(),
+                "guards.max-shrink=1",
+                "guards.max-unmap-share=1",
+                "guards.max-remap-share=1");
     }
 
     /** What the smallest plan sends, in the mode of this scene. */
