@@ -108,7 +108,7 @@ class KeysIT {
         Path events = Files.createDirectories(folder.resolve("events"));
         Files.writeString(folder.resolve("source.csv"), "user_id,global_user_id\nann@x.com,person-1\n");
         Path told = folder.resolve("told.txt");
-        Process process = new ProcessBuilder(List.of(
+        ProcessBuilder builder = new ProcessBuilder(List.of(
                         Checkout.root().resolve("job/bin/usermap").toString(),
                         "apply",
                         "--master",
@@ -129,11 +129,16 @@ class KeysIT {
                         "--set",
                         "spark.eventLog.compress=false",
                         "--set",
-                        "spark.eventLog.dir=" + events.toUri()))
+                        "spark.eventLog.dir=" + events.toUri(),
+                        "--set",
+                        "spark.sql.shuffle.partitions=2",
+                        "--set",
+                        "spark.sql.codegen.wholeStage=false"))
                 .directory(folder.toFile())
                 .redirectErrorStream(true)
-                .redirectOutput(told.toFile())
-                .start();
+                .redirectOutput(told.toFile());
+        builder.environment().put("JDK_JAVA_OPTIONS", JobProcess.QUICK);
+        Process process = builder.start();
         assertThat(process.waitFor(3, TimeUnit.MINUTES)).as("ends in time").isTrue();
 
         assertThat(process.exitValue()).as(Files.readString(told)).isZero();
