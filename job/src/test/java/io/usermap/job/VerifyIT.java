@@ -29,6 +29,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -440,6 +442,20 @@ class VerifyIT {
                         - requests.get(0).arrivedNanos())
                 / 1e9;
         assertThat((requests.size() - 1) / seconds).as("requests a second").isLessThanOrEqualTo(10.5);
+    }
+
+    @Test
+    void aCancelledSparkJobInterruptsItAndItsReportSaysSo() throws Exception {
+        applyAll();
+        sandbox.addFaults("{\"faults\": [{\"path\": \"lookup\", \"delay_answer\": \"3s\"}]}");
+        CompletableFuture<Integer> verifying = CompletableFuture.supplyAsync(() -> usermap.run("verify", "--full"));
+        Waiting.until(
+                "it reads", Duration.ofSeconds(20), () -> !sandbox.requests().isEmpty());
+        LOCAL.spark().sparkContext().cancelAllJobs();
+
+        assertThat(verifying.get(30, TimeUnit.SECONDS)).as(usermap.err()).isEqualTo(ExitCode.INTERRUPTED);
+        assertThat(usermap.err()).contains("verify was interrupted.").contains("Run 'usermap verify' again");
+        assertThat(usermap.report().path("outcome").asText()).isEqualTo("interrupted");
     }
 
     @Test
