@@ -10,180 +10,243 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Real processes of the launcher and real signals: who is asked to end ends in order, and who was paused sends nothing. */
 class InterruptIT {
-    private static final int ROWS = 800;
-    private static final int PER_SECOND = 100;
-    private static final Duration WINDOW = Duration.ofSeconds(2);
-
     @TempDir
     private Path folder;
 
-    private Sandbox sandbox = start();
+    /** A window that outlasts a restart, so that it would be exceeded by whoever forgot it. */
+    @Test
+    @Execution(ExecutionMode.CONCURRENT)
+    void signalsEndRunsInOrderAndTheNextOneSendsTheRestWithinTheWindow() throws Exception {
+        try (Scene scene = new Scene(folder, 350, 10, Duration.ofSeconds(15), "ledger.lock-term=30s")) {
+            // So that the signal meets a request that the service has stored and not answered.
+            scene.sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"delay_answer\": \"1500ms\"}]}");
+            long before = endsBy("TERM", scene, "first", 0);
+            long mapped = endsBy("INT", scene, "second", before);
 
-    private static Sandbox start() {
-        try {
-            return Sandbox.start(SandboxOptions.builder()
-                    .eventsPerSecond(PER_SECOND)
-                    .window(WINDOW)
-                    .build());
-        } catch (IOException e) {
-            throw new java.io.UncheckedIOException(e);
+            Running third = scene.apply("third");
+            assertThat(third.end()).as(third.err()).isZero();
+            assertThat(third.err())
+                    .contains(" was interrupted: " + mapped
+                            + " of its 350 mappings are acknowledged; sending the other " + (350 - mapped));
+            assertThat(scene.sandbox.mappings()).hasSize(350);
+            assertThat(scene.sandbox.counts().mapped()).as("none sent twice").isEqualTo(350);
+            assertThat(scene.sandbox.counts().throttled())
+                    .as("429s across the restarts")
+                    .isZero();
         }
     }
 
-    @BeforeEach
-    void writeSource() throws IOException {
-        Files.write(
-                folder.resolve("source.csv"),
-                Stream.concat(
-                                Stream.of("user_id,global_user_id"),
-                                IntStream.range(0, ROWS).mapToObj("user-%04d,person-1"::formatted))
-                        .toList());
-    }
-
-    @AfterEach
-    void closeTheSandbox() {
-        sandbox.close();
-    }
-
-    @Test
-    void signalsEndRunsInOrderAndTheNextOneSendsTheRest() throws Exception {
-        // So that the signal meets a request that the service has stored and not answered.
-        sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"delay_answer\": \"1500ms\"}]}");
-        long before = endsBy("TERM", apply("first"), 0);
-        long mapped = endsBy("INT", apply("second"), before);
-
-        Running third = apply("third");
-        assertThat(third.end()).as(third.err()).isZero();
-        assertThat(third.err())
-                .contains(" was interrupted: " + mapped + " of its " + ROWS
-                        + " mappings are acknowledged; sending the other " + (ROWS - mapped));
-        assertThat(sandbox.mappings()).hasSize(ROWS);
-        assertThat(sandbox.counts().mapped()).as("none sent twice").isEqualTo(ROWS);
-        assertThat(sandbox.counts().throttled()).as("429s across the restarts").isZero();
-    }
-
     /** Sends {@code signal} once more than {@code before} are mapped, and returns how many are at the end. */
-    private long endsBy(String signal, Running first, long before) throws Exception {
-        first.until(() -> sandbox.counts().mapped() > before);
-        first.signal(signal);
+    private static long endsBy(String signal, Scene scene, String name, long before) throws Exception {
+        Running running = scene.apply(name);
+        running.until(() -> scene.sandbox.counts().mapped() > before);
+        running.signal(signal);
 
-        assertThat(first.end()).as(first.err()).isEqualTo(130);
-        long mapped = sandbox.counts().mapped();
-        assertThat(mapped).isLessThan(ROWS);
-        assertThat(first.report().path("outcome").asText()).isEqualTo("interrupted");
-        assertThat(first.report().path("exit_code").asInt()).isEqualTo(130);
-        assertThat(first.report().path("counts").path("accepted").asLong()).isEqualTo(mapped - before);
-        assertThat(first.err().lines().toList())
+        assertThat(running.end()).as(running.err()).isEqualTo(130);
+        long mapped = scene.sandbox.counts().mapped();
+        assertThat(mapped).isLessThan(scene.rows);
+        assertThat(running.report().path("outcome").asText()).isEqualTo("interrupted");
+        assertThat(running.report().path("exit_code").asInt()).isEqualTo(130);
+        assertThat(running.report().path("counts").path("accepted").asLong()).isEqualTo(mapped - before);
+        assertThat(running.err().lines().toList())
                 .last()
                 .asString()
-                .isEqualTo("apply was interrupted. " + mapped + " of its " + ROWS + " mappings are acknowledged. Run"
-                        + " 'usermap apply' again: it sends the rest.");
+                .isEqualTo("apply was interrupted. " + mapped + " of its " + scene.rows
+                        + " mappings are acknowledged. Run 'usermap apply' again: it sends the rest.");
         return mapped;
     }
 
     @Test
-    void aHolderThatWakesUpAfterAnotherTookOverSendsNothing() throws Exception {
-        Running first = apply("first");
-        first.until(() -> sandbox.counts().mapped() >= 2L * PER_SECOND);
-        first.signal("STOP");
-        // What had left before the signal arrives.
-        first.until(this::isQuiet);
-        Running second = apply("second");
-        assertThat(second.end()).as(second.err()).isZero();
-        assertThat(sandbox.mappings()).hasSize(ROWS);
-        long requests = sandbox.requests().size();
-        first.signal("CONT");
+    @Execution(ExecutionMode.CONCURRENT)
+    void ofTwoAtOnceOneSendsAndNoMoreOnceAnotherTookOverFromIt() throws Exception {
+        try (Scene scene = new Scene(folder, 800, 100, Duration.ofSeconds(2), "ledger.lock-term=4s")) {
+            Running one = scene.apply("one");
+            Running other = scene.apply("other");
+            Waiting.until(
+                    "one of the two has given way",
+                    Duration.ofMinutes(3),
+                    () -> !one.process.isAlive() || !other.process.isAlive());
+            Running first = one.process.isAlive() ? one : other;
+            Running loser = first == one ? other : one;
+            assertThat(loser.end()).as(loser.err()).isEqualTo(1);
+            assertThat(loser.err()).contains("is at work in it right now.");
 
-        assertThat(first.end()).as(first.err()).isEqualTo(1);
-        assertThat(sandbox.requests()).as("requests of the one that woke up").hasSize((int) requests);
-        assertThat(first.err())
-                .contains("Cannot use the ledger: another run took it over, because this one showed no sign of life for"
-                        + " a term.");
-        assertThat(second.report().path("outcome").asText()).isEqualTo("done");
-        assertThat(sandbox.counts().throttled()).isZero();
+            first.until(() -> scene.sandbox.counts().mapped() >= 200);
+            first.signal("STOP");
+            // What had left before the signal arrives.
+            first.until(scene::isQuiet);
+            assertThat(scene.sandbox.counts().mapped())
+                    .as("none sent twice by two at once, and some left")
+                    .isEqualTo(scene.sandbox.mappings().size())
+                    .isLessThan(800);
+            Running second = scene.apply("second");
+            assertThat(second.end()).as(second.err()).isZero();
+            assertThat(scene.sandbox.mappings()).hasSize(800);
+            long requests = scene.sandbox.requests().size();
+            first.signal("CONT");
+
+            assertThat(first.end()).as(first.err()).isEqualTo(1);
+            assertThat(scene.sandbox.requests())
+                    .as("requests of the one that woke up")
+                    .hasSize((int) requests);
+            assertThat(first.err())
+                    .contains("Cannot use the ledger: another run took it over, because this one showed no sign of life"
+                            + " for a term.");
+            assertThat(second.report().path("outcome").asText()).isEqualTo("done");
+            assertThat(scene.sandbox.counts().throttled()).isZero();
+        }
     }
 
+    /** Two steps a remap; the service stores the unmap of the second user long after the run that sent it was killed. */
     @Test
-    void ofTwoAtOnceOneSends() throws Exception {
-        Running first = apply("first");
-        Running second = apply("second");
+    @Execution(ExecutionMode.CONCURRENT)
+    void anUnmapOfARunThatWasKilledComesBeforeTheMapOfTheOneThatResumesIt() throws Exception {
+        LocalSpark.stop();
+        try (Scene scene = new Scene(
+                folder,
+                2,
+                50,
+                Duration.ofSeconds(1),
+                "ledger.lock-term=4s",
+                "plan.remap=unmap-first",
+                "write.writers=1",
+                "write.max-batch-rows=1",
+                "write.request-timeout=16s")) {
+            scene.applyHere();
+            scene.want("person-2");
+            scene.sandbox.clearRequests();
+            scene.sandbox.addFaults("{\"faults\": [{\"name\": \"late\", \"path\": \"map\", \"requests\": 2,"
+                    + " \"delay_request\": \"15s\"}]}");
+            Running killed = scene.apply("killed");
+            killed.until(() -> scene.sandbox.requests().size() == 1);
+            Waiting.pass(Duration.ofSeconds(1));
+            killed.signal("KILL");
+            assertThat(killed.end()).isEqualTo(137);
 
-        List<Integer> codes = List.of(first.end(), second.end());
+            scene.applyHere();
 
-        assertThat(codes).as(first.err() + second.err()).containsExactlyInAnyOrder(0, 1);
-        assertThat(codes.get(0) == 0 ? second.err() : first.err()).contains("is at work in it right now.");
-        assertThat(sandbox.counts().mapped()).isEqualTo(ROWS);
+            assertThat(scene.sandbox.requests().stream()
+                            .filter(request -> request.mappings().stream()
+                                    .anyMatch(mapping -> mapping.userId().equals("user-0001")))
+                            .map(request -> request.unmaps() + " " + request.maps() + " " + request.faults()))
+                    .as("unmaps and maps in the order in which they were stored")
+                    .contains("1 0 [late]")
+                    .endsWith("0 1 []");
+            assertThat(scene.sandbox.mappings()).containsOnlyKeys("user-0000", "user-0001");
+            assertThat(scene.sandbox.mappings().values()).containsOnly("person-2");
+        }
     }
 
-    /** Whether no request has come for a second. */
-    private boolean isQuiet() {
-        int before = sandbox.requests().size();
-        LockSupport.parkNanos(TimeUnit.SECONDS.toNanos(1));
-        return sandbox.requests().size() == before;
-    }
+    /** A source, a ledger and a sandbox, and what is launched between them. */
+    private static final class Scene implements AutoCloseable {
+        private final Path folder;
+        private final int rows;
+        private final List<String> settings;
+        private final Sandbox sandbox;
+        private final List<Running> launched = new ArrayList<>();
 
-    private Running apply(String name) throws IOException {
-        return new Running(name);
+        Scene(Path folder, int rows, int perSecond, Duration window, String... more) throws IOException {
+            this.folder = folder;
+            this.rows = rows;
+            this.sandbox = Sandbox.start(SandboxOptions.builder()
+                    .eventsPerSecond(perSecond)
+                    .window(window)
+                    .build());
+            this.settings = new ArrayList<>(List.of(
+                    "spark.sql.shuffle.partitions=2",
+                    "spark.sql.adaptive.enabled=false",
+                    "spark.sql.codegen.wholeStage=false",
+                    "source.path=" + folder.resolve("source.csv"),
+                    "ledger.path=" + folder.resolve("ledger"),
+                    "guards.max-cluster-size=100000",
+                    "guards.max-remap-share=1",
+                    "allowance.events-per-second=" + perSecond,
+                    "allowance.window=" + window.toSeconds() + "s",
+                    "write.request-timeout=5s",
+                    "target.endpoint=" + sandbox.endpoint(),
+                    "target.api-key=k-1234567"));
+            settings.addAll(List.of(more));
+            want("person-1");
+        }
+
+        /** From now on the source says that all users are this person. */
+        private void want(String person) throws IOException {
+            Files.write(
+                    folder.resolve("source.csv"),
+                    Stream.concat(
+                                    Stream.of("user_id,global_user_id"),
+                                    IntStream.range(0, rows).mapToObj(i -> "user-%04d,%s".formatted(i, person)))
+                            .toList());
+        }
+
+        /** Applies in this process and a session that ends with it. */
+        private void applyHere() {
+            CommandRunner usermap = new CommandRunner(folder).set("spark.master", "local[2]");
+            settings.forEach(setting -> usermap.set(
+                    setting.substring(0, setting.indexOf('=')), setting.substring(setting.indexOf('=') + 1)));
+            assertThat(usermap.run("apply")).as(usermap.err()).isZero();
+        }
+
+        /** Whether no request has come for a second. */
+        private boolean isQuiet() {
+            int before = sandbox.requests().size();
+            LockSupport.parkNanos(TimeUnit.SECONDS.toNanos(1));
+            return sandbox.requests().size() == before;
+        }
+
+        private Running apply(String name) throws IOException {
+            Running running = new Running(folder, name, settings);
+            launched.add(running);
+            return running;
+        }
+
+        @Override
+        public void close() {
+            launched.forEach(running -> running.process.destroyForcibly());
+            sandbox.close();
+        }
     }
 
     /** A launcher at work. */
-    private final class Running {
+    private static final class Running {
         private final Path err;
         private final Path report;
         private final Process process;
 
-        Running(String name) throws IOException {
+        Running(Path folder, String name, List<String> settings) throws IOException {
             err = folder.resolve(name + ".err");
             report = folder.resolve(name + ".json");
             // A shell that runs the tests in the background makes all below it deaf to INT.
-            ProcessBuilder builder = new ProcessBuilder(
-                            "env",
-                            "--default-signal=INT",
-                            Checkout.root().resolve("job/bin/usermap").toString(),
-                            "apply",
-                            "--driver-memory",
-                            "700m",
-                            "--master",
-                            "local[2]",
-                            "--report",
-                            report.toString(),
-                            "--set",
-                            "spark.sql.shuffle.partitions=2",
-                            "--set",
-                            "source.path=" + folder.resolve("source.csv"),
-                            "--set",
-                            "ledger.path=" + folder.resolve("ledger"),
-                            "--set",
-                            "ledger.lock-term=4s",
-                            "--set",
-                            "guards.max-cluster-size=100000",
-                            "--set",
-                            "allowance.events-per-second=" + PER_SECOND,
-                            "--set",
-                            "allowance.window=" + WINDOW.toSeconds() + "s",
-                            "--set",
-                            "write.request-timeout=5s",
-                            "--set",
-                            "target.endpoint=" + sandbox.endpoint(),
-                            "--set",
-                            "target.api-key=k-1234567")
+            List<String> line = new ArrayList<>(List.of(
+                    "env",
+                    "--default-signal=INT",
+                    Checkout.root().resolve("job/bin/usermap").toString(),
+                    "apply",
+                    "--driver-memory",
+                    "700m",
+                    "--master",
+                    "local[2]",
+                    "--report",
+                    report.toString()));
+            settings.forEach(setting -> line.addAll(List.of("--set", setting)));
+            ProcessBuilder builder = new ProcessBuilder(line)
                     .redirectOutput(folder.resolve(name + ".out").toFile())
                     .redirectError(err.toFile());
-            // Short runs: the second compiler costs more than it brings.
-            builder.environment().put("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC");
+            builder.environment().put("JDK_JAVA_OPTIONS", JobProcess.QUICK);
             process = builder.start();
         }
 
