@@ -213,7 +213,7 @@ class StateIT {
     }
 
     @Test
-    void doesNotSeeAPublicationThatWasCutShort() throws IOException {
+    void doesNotSeeAPublicationThatWasCutShortOrDamaged() throws IOException {
         State.Version whole = take(user("anna@x", "bob@x"));
         Path manifest;
         try (Stream<Path> files = Files.list(folder)) {
@@ -223,6 +223,9 @@ class StateIT {
         }
         String text = Files.readString(manifest);
         Files.writeString(folder.resolve("manifest-000000000002.json"), text.substring(0, text.length() / 2));
+        String damaged = text.replace("\"acknowledged\":", "\"acknowledged\":1");
+        assertThat(damaged).isNotEqualTo(text);
+        Files.writeString(folder.resolve("manifest-000000000003.json"), damaged);
 
         assertThat(state.current()).isEqualTo(whole);
         assertThat(remembered(take(user("carl@x", "bob@x"))))
