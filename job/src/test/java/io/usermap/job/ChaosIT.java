@@ -22,23 +22,32 @@ import org.junit.jupiter.api.io.TempDir;
  * seed.
  */
 class ChaosIT {
-    private static final Duration LASTS = Duration.ofSeconds(60);
-    private static final long FIRST_NIGHT = Long.getLong("usermap.chaos.seed", 1);
-    private static final long KILLS = Long.getLong("usermap.kills.seed", 2);
+    /** A night that has begun by then goes on to its end: over a minute in all, beside the kills. */
+    private static final Duration LASTS = Duration.ofSeconds(45);
+
+    /** A night with kills of driver, executor and sandbox. */
+    private static final long FIRST_NIGHT = Long.getLong("usermap.chaos.seed", 8);
+
+    /** Kills that meet requests in flight, in a window that outlasts the restart. */
+    private static final long KILLS = Long.getLong("usermap.kills.seed", 20);
 
     @TempDir(cleanup = CleanupMode.ON_SUCCESS)
     private Path folder;
 
     @Test
     void neitherChaosNorKillsLoseOrRepeatAnything() throws Exception {
-        ExecutorService thread = Executors.newSingleThreadExecutor();
+        ExecutorService threads = Executors.newFixedThreadPool(Kill.Victim.values().length);
         List<Future<Kill.Result>> kills = new ArrayList<>();
         List<ChaosNight.Result> nights = new ArrayList<>();
         try (SparkSession spark = KillsReport.session()) {
             JobProcess.Cluster cluster = JobProcess.Cluster.in(folder, "1,2");
-            ChaosScene first = KillsReport.base(folder.resolve("first-load"), cluster);
+            ChaosScene first = ChaosScene.in(folder.resolve("first-load"), cluster, ChaosScene.Mode.AT_ONCE);
+            try (first) {
+                first.want(ChaosScene.users(600));
+                assertThat(first.applyHere()).as("see %s", first.log()).isZero();
+            }
             for (Kill.Victim victim : Kill.Victim.values()) {
-                kills.add(thread.submit(
+                kills.add(threads.submit(
                         () -> Kill.carryOut(first, folder.resolve("" + victim), cluster, KILLS, victim, spark)));
             }
             ChaosReport.carryOut(first, folder, cluster, FIRST_NIGHT, LASTS, spark, night -> {
@@ -58,7 +67,7 @@ class ChaosIT {
                         .matches(Kill.Result::isWell);
             }
         } finally {
-            thread.shutdownNow();
+            threads.shutdownNow();
         }
     }
 }
