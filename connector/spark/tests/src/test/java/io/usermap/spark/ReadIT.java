@@ -173,6 +173,28 @@ class ReadIT extends SparkCase {
         assertThat(took()).as("two readers share the rate").isGreaterThan(Duration.ofMillis(180));
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {1, 4})
+    void asManyRequestsAreInFlightAsTheOptionSaysAndNoMore(int concurrency) {
+        Duration held = Duration.ofMillis(150);
+        sandbox.addFaults("{\"faults\": [{\"path\": \"lookup\", \"delay_answer\": \"150ms\"}]}");
+        Map<String, String> options = new HashMap<>(reading);
+        options.putAll(Map.of("lookupConcurrency", "" + concurrency, "lookupsPerSecond", "1000"));
+        Dataset<Row> people = spark.range(800).selectExpr("concat('user-', id) AS person");
+
+        assertThat(UserMapLookup.on(options).lookup(people, "person").count()).isEqualTo(800);
+
+        List<Long> arrivals =
+                sandbox.requests().stream().map(SandboxRequest::arrivedNanos).toList();
+        assertThat(arrivals.stream()
+                        .map(at -> arrivals.stream()
+                                .filter(other -> other <= at && at - other < held.toNanos())
+                                .count()))
+                .as("requests that are not answered yet when one arrives")
+                .contains((long) concurrency)
+                .allMatch(count -> count <= concurrency);
+    }
+
     @Test
     void ofAUserThatTheServiceRefusesNothingIsRead() {
         sandbox.addFaults("{\"faults\": [{\"path\": \"lookup\", \"ids\": [\"bob@shop\"], \"status\": 400}]}");
