@@ -16,6 +16,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -74,6 +75,7 @@ class AnswersIT extends SparkCase {
     }
 
     @ParameterizedTest
+    @Tag(ONE_SPARK)
     @CsvSource({"400, 0", "403, 511", "413, 999"})
     void oneRowThatIsRefusedIsFoundAndItsNeighboursGoThrough(int status, int poison) throws IOException {
         String id = "user-%07d".formatted(poison);
@@ -107,6 +109,7 @@ class AnswersIT extends SparkCase {
     }
 
     @Test
+    @Tag(ONE_SPARK)
     void whateverIsIn2xxIsASuccess() {
         faults(
                 "{\"requests\": 1, \"status\": 200, \"body\": \"<html>{\\\"error\\\"\", \"stored\": true}",
@@ -120,6 +123,7 @@ class AnswersIT extends SparkCase {
     }
 
     @Test
+    @Tag(ONE_SPARK)
     void whatMayNotHaveArrivedIsSentAgainAndNothingElseIs() {
         List<String> trouble = List.of(
                 "\"status\": 408",
@@ -150,6 +154,7 @@ class AnswersIT extends SparkCase {
     }
 
     @Test
+    @Tag(ONE_SPARK)
     void slownessIsCutByTheTimeOutAndAStatusCountsWhateverItsBody() {
         faults(
                 "{\"requests\": 1, \"delay_answer\": \"30s\"}",
@@ -167,6 +172,7 @@ class AnswersIT extends SparkCase {
     }
 
     @Test
+    @Tag(ONE_SPARK)
     void a429MakesEverybodyWait() {
         // The four writers' first requests are on their way before the answer is.
         faults(
@@ -192,6 +198,7 @@ class AnswersIT extends SparkCase {
     }
 
     @Test
+    @Tag(ONE_SPARK)
     void aHostThatHasNoAddressIsNamedAsSuch() {
         Throwable thrown = catchThrowable(() -> write(
                 manyRows(10),

@@ -99,7 +99,7 @@ class CancelIT extends SparkCase {
     @Test
     void aRequestOfACancelledSparkJobIsAnsweredAndHasItsReceiptBeforeTheRunGoesOn(@TempDir Path receipts)
             throws Exception {
-        sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"delay_answer\": \"6500ms\"}]}");
+        sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"delay_answer\": \"2500ms\"}]}");
         Map<String, String> options = options("requestTimeout", "20s", "receiptsPath", receipts.toString());
         options.remove("apiKey");
         try (UserMapRun run = UserMapRun.open(spark, options, Secret.of("key-of-tests"), AllowanceLog.empty())) {

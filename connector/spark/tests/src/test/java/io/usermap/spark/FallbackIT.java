@@ -22,6 +22,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -33,7 +34,7 @@ class FallbackIT extends SparkCase {
     /** Of 4 s: what a lost task may have sent is counted as long as this. */
     private static final String[] SHORT_HOLD = {"requestTimeout", "1s", "connectTimeout", "1s"};
 
-    private static final Duration LEASE = Duration.ofSeconds(6);
+    private static final Duration LEASE = Duration.ofSeconds(4);
     private static final Duration RENEWALS = Duration.ofMillis(250);
 
     private final TaskLog tasks = new TaskLog();
@@ -66,6 +67,7 @@ class FallbackIT extends SparkCase {
     }
 
     @Test
+    @Tag(ONE_SPARK)
     void aRunThatIsOpenedAddsItsSeedToWhatAWriteHasJustUsed() {
         Map<String, String> options = options();
         writeAlone(manyRows(PER_SECOND), options);
@@ -113,6 +115,7 @@ class FallbackIT extends SparkCase {
     }
 
     @Test
+    @Tag(ONE_SPARK)
     void afterAWriteOfWhichNothingIsKnownTheNextAssumesAFullWindow() throws Exception {
         Map<String, String> options = options(SHORT_HOLD);
         CompletableFuture<Throwable> first = start(20 * PER_SECOND, options);
@@ -149,6 +152,7 @@ class FallbackIT extends SparkCase {
     }
 
     @Test
+    @Tag(ONE_SPARK)
     void aWriterWhoseRunDoesNotRenewItsLeaseSendsNoMore(@TempDir Path receipts) throws Exception {
         try (UserMapRun run = open(receipts)) {
             run.leaseUntil(System.nanoTime() + LEASE.toNanos());

@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -35,6 +36,7 @@ class HostileRowsIT extends SparkCase {
     private Path folder;
 
     @Test
+    @Tag(ONE_SPARK)
     void everyRowIsAcceptedOrRejectedWithAReason() throws IOException {
         long seed = Long.getLong("usermap.seed", System.nanoTime());
         System.out.println("HostileRowsIT: seed " + seed);

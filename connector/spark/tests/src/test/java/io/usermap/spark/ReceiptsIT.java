@@ -21,6 +21,7 @@ import org.apache.spark.sql.catalyst.expressions.GenericInternalRow;
 import org.apache.spark.sql.connector.write.DataWriter;
 import org.apache.spark.unsafe.types.UTF8String;
 import org.apache.spark.util.SerializableConfiguration;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -119,9 +120,10 @@ class ReceiptsIT extends SparkCase {
     }
 
     @Test
+    @Tag(ONE_SPARK)
     void receiptsCanBeReadSoonAlsoWhileTheWriteWaitsForLong() throws Exception {
         Files.createDirectories(folder.resolve("receipts"));
-        sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"requests\": 2, \"delay_answer\": \"16s\"}]}");
+        sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"requests\": 2, \"delay_answer\": \"14s\"}]}");
         CompletableFuture<Void> writing = CompletableFuture.runAsync(
                 () -> write(manyRows(10), recording("pacing", "smooth", "maxBatchRows", "5", "writers", "1")));
         Waiting.until("two requests are there", () -> sandbox.requests().size() == 2);
