@@ -9,6 +9,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.regex.Pattern;
@@ -38,6 +39,8 @@ final class Claim implements AutoCloseable {
     private static final String HOLDS = "holds";
     private static final int LOOKS_PER_TERM = 20;
     private static final int MOST_TERMS = 4;
+    private static final int LOOKS_AT_TORN = 5;
+    private static final Duration AT_TORN = Duration.ofMillis(10);
     private static final int BEATS_PER_TERM = 6;
     private static final Logger LOG = LoggerFactory.getLogger(Claim.class);
 
@@ -186,9 +189,12 @@ final class Claim implements AutoCloseable {
         }
     }
 
-    /** Whether another one that is alive has the better right: it holds already, or both are candidates. */
+    /**
+     * Whether another one that is alive has the better right: it holds already, or both are candidates. A torn text does not
+     * say which; the next one will.
+     */
     private boolean goesBefore(String other, String text) {
-        return !text.startsWith(CANDIDATE + " ") || other.compareTo(name) < 0;
+        return termOf(text).isPresent() && (!text.startsWith(CANDIDATE + " ") || other.compareTo(name) < 0);
     }
 
     private StoppedException isAlive(String other) {
@@ -216,8 +222,17 @@ final class Claim implements AutoCloseable {
     private Map<String, String> others() {
         return claims.names().stream()
                 .filter(other -> other.endsWith(ENDING) && !other.equals(name))
-                .collect(Collectors.toMap(
-                        other -> other, other -> claims.read(other).orElse("")));
+                .collect(Collectors.toMap(other -> other, this::text));
+    }
+
+    /** The text of another claim. One that is being written is empty or torn for a moment, one that was cut short for ever. */
+    private String text(String other) {
+        String text = claims.read(other).orElse("");
+        for (int look = 0; look < LOOKS_AT_TORN && termOf(text).isEmpty() && claims.has(other); look++) {
+            LockSupport.parkNanos(AT_TORN.toNanos());
+            text = claims.read(other).orElse("");
+        }
+        return text;
     }
 
     /** Shows that the holder is alive. */

@@ -131,6 +131,28 @@ class ClaimTest {
         assertThat(claims.names()).contains("run-0.claim").doesNotContain("run-1.claim");
     }
 
+    /** Create empties a file before it is written, so a look may find less than its text. */
+    @Test
+    void aCandidateWhoseTextIsTornIsStillACandidate() {
+        claims.write("run-2.claim", "candidate 0000000a.1 30000");
+        List<String> texts = new ArrayList<>(List.of("", "candidate 0000000a.2 30000", "cand"));
+
+        Claim claim = Claim.take(
+                claims,
+                "run-1",
+                TERM,
+                duration -> {
+                    if (texts.isEmpty()) {
+                        claims.delete("run-2.claim");
+                    } else {
+                        claims.write("run-2.claim", texts.remove(0));
+                    }
+                },
+                told::add);
+
+        claim.close();
+    }
+
     @Test
     void watchesForTheLongerOfBothTerms() {
         claims.write("run-1.claim", "holds 7 90000");
