@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.Objects;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.parquet.HadoopReadOptions;
 import org.apache.parquet.column.ColumnDescriptor;
@@ -30,6 +31,9 @@ import org.apache.parquet.hadoop.api.ReadSupport;
 import org.apache.parquet.hadoop.api.WriteSupport;
 import org.apache.parquet.hadoop.metadata.CompressionCodecName;
 import org.apache.parquet.hadoop.util.HadoopInputFile;
+import org.apache.parquet.hadoop.util.HadoopStreams;
+import org.apache.parquet.io.InputFile;
+import org.apache.parquet.io.SeekableInputStream;
 import org.apache.parquet.io.api.Binary;
 import org.apache.parquet.io.api.Converter;
 import org.apache.parquet.io.api.GroupConverter;
@@ -52,6 +56,7 @@ final class StateFile {
             MessageTypeParser.parseMessageType("message state { required int64 key; required binary user_id (STRING);"
                     + " optional binary global_user_id (STRING); }");
     private static final int ROWS_A_PAGE = 200;
+    private static final int BYTES_A_LOOK = 4 << 10;
 
     /**
      * What is acknowledged of one user.
@@ -195,8 +200,7 @@ final class StateFile {
      */
     static Reader read(Path path, Configuration hadoop, List<Long> keys) {
         try {
-            ParquetReader<Entry> file = ParquetReader.builder(new Rows(), path)
-                    .withConf(hadoop)
+            ParquetReader<Entry> file = new Pages(path, hadoop)
                     .withFilter(FilterCompat.get(anyOf(keys)))
                     .build();
             return new Reader(path, file, file::read);
@@ -239,6 +243,34 @@ final class StateFile {
                         + " Check the ledger's filesystem and run the command again.",
                 // Parquet throws nothing checked for a file that is none of its own.
                 e instanceof IOException io ? io : new IOException(e));
+    }
+
+    /**
+     * A reader of few pages, a handful of kilobytes each: a buffer of the usual size would read on for ten times as much
+     * behind every one of them.
+     */
+    private static final class Pages extends ParquetReader.Builder<Entry> {
+        Pages(Path path, Configuration hadoop) throws IOException {
+            super(new InputFile() {
+                private final FileSystem files = path.getFileSystem(hadoop);
+
+                @Override
+                public long getLength() throws IOException {
+                    return files.getFileStatus(path).getLen();
+                }
+
+                @Override
+                public SeekableInputStream newStream() throws IOException {
+                    return HadoopStreams.wrap(files.open(path, BYTES_A_LOOK));
+                }
+            });
+            withConf(hadoop);
+        }
+
+        @Override
+        protected ReadSupport<Entry> getReadSupport() {
+            return new Rows();
+        }
     }
 
     private static final class Builder extends ParquetWriter.Builder<Entry, Builder> {
