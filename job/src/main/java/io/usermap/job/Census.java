@@ -67,37 +67,6 @@ record Census(Zipped state, Mode mode, @Nullable List<Long> lookUp, int mostAbse
     private static final UTF8String VANISHED = UTF8String.fromString("vanished");
     private static final UTF8String TWIN = UTF8String.fromString("differs_only_by_case_or_blanks");
 
-    /**
-     * What goes in, sorted by key: {@code key, cluster, id, more}. The last is null where there is nothing to say, or
-     * {@code candidate, asked, rank, reason}.
-     */
-    private record Sighting(
-            long key,
-            @Nullable UTF8String cluster,
-            @Nullable UTF8String id,
-            int flags,
-            double rank,
-            @Nullable UTF8String reason) {
-        static Sighting of(InternalRow row) {
-            if (row.isNullAt(3)) {
-                return new Sighting(row.getLong(0), text(row, 1), text(row, 2), Found.CANDIDATE, Double.NaN, null);
-            }
-            InternalRow more = row.getStruct(3, 4);
-            return new Sighting(
-                    row.getLong(0),
-                    text(row, 1),
-                    text(row, 2),
-                    (more.getBoolean(0) ? Found.CANDIDATE : 0) | (more.getBoolean(1) ? Found.ASKED : 0),
-                    more.isNullAt(2) ? Double.NaN : more.getDouble(2),
-                    text(more, 3));
-        }
-    }
-
-    /** The text of a column, which outlives the row. */
-    static @Nullable UTF8String text(InternalRow row, int column) {
-        return row.isNullAt(column) ? null : row.getUTF8String(column).clone();
-    }
-
     /** What is found in one partition of the source; on an executor. */
     Iterator<Row> found(int index, int partitions, Iterator<InternalRow> rows) {
         PlanFacts.Partition figures = new PlanFacts.Partition(index);

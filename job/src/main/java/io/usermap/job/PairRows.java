@@ -41,6 +41,7 @@ final class PairRows implements AutoCloseable {
     private final Dataset<Row> checked;
     private final Dataset<Row> perUser;
     private final Counted counted;
+    private final boolean few;
 
     /**
      * What the first pass counts.
@@ -52,19 +53,21 @@ final class PairRows implements AutoCloseable {
      */
     private record Counted(long rows, long good, long selfMaps, boolean ranked) {}
 
-    private PairRows(Dataset<Row> checked, Dataset<Row> perUser, Counted counted) {
+    private PairRows(Dataset<Row> checked, Dataset<Row> perUser, Counted counted, boolean few) {
         this.checked = checked;
         this.perUser = perUser;
         this.counted = counted;
+        this.few = few;
     }
 
     /**
      * Reads the rows; blocks for one pass over them.
      *
      * @param pairs as {@link CheckedRows} gives them
+     * @param small so many rows come to the driver, whatever the source says of its size
      * @throws StoppedException if a column holds words that must not be guessed at
      */
-    static PairRows of(Dataset<Row> pairs) {
+    static PairRows of(Dataset<Row> pairs, int small) {
         Dataset<Row> checked = pairs.persist();
         Map<String, Long> byReason = new TreeMap<>();
         long ranks = 0;
@@ -85,7 +88,24 @@ final class PairRows implements AutoCloseable {
             throw e;
         }
         Counted counted = new Counted(rows, byReason.getOrDefault("", 0L), selfMaps, ranks > 0);
-        return new PairRows(checked, perUser(checked).persist(), counted);
+        if (rows > small) {
+            return new PairRows(checked, perUser(checked).persist(), counted, false);
+        }
+        Dataset<Row> local = local(checked);
+        checked.unpersist();
+        return new PairRows(local, local(perUser(local)), counted, true);
+    }
+
+    /** Rows that have come to the driver, in one partition: nothing that is done with them needs a shuffle. */
+    static Dataset<Row> local(Dataset<Row> rows) {
+        return rows.sparkSession()
+                .createDataFrame(rows.collectAsList(), rows.schema())
+                .coalesce(1);
+    }
+
+    /** Whether there are so few rows that they have come to the driver. */
+    boolean areFew() {
+        return few;
     }
 
     /** One row per user: what its rows want at least and at most; they differ where rows contradict each other. */

@@ -1,16 +1,9 @@
 package io.usermap.job;
 
-import static org.apache.spark.sql.functions.broadcast;
-import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
-import static org.apache.spark.sql.functions.monotonically_increasing_id;
-import static org.apache.spark.sql.functions.not;
-import static org.apache.spark.sql.functions.struct;
-import static org.apache.spark.sql.functions.udf;
 import static org.apache.spark.sql.functions.when;
 
-import io.usermap.client.IdRules;
 import io.usermap.client.RejectReason;
 import io.usermap.job.Found.Kind;
 import io.usermap.job.Keys.Mode;
@@ -32,9 +25,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.api.java.UDF1;
 import org.apache.spark.sql.catalyst.InternalRow;
-import org.apache.spark.sql.expressions.UserDefinedFunction;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.unsafe.types.UTF8String;
@@ -73,15 +64,11 @@ final class Planner implements AutoCloseable {
     private static final long BYTES_A_PARTITION = 32L << 20;
     /** No source of so many bytes has few users. */
     private static final long LARGE_BYTES = 64L << 20;
-    /** So many partitions may share a file of the plan, one after the other. */
-    private static final int PARTITIONS_A_FILE = 16;
+    /** So many partitions at most share a task, one after the other. */
+    private static final int PARTITIONS_A_TASK = 16;
 
     /** Sources that cannot tell their size say something absurd. */
     private static final long UNKNOWN_BYTES = 1L << 50;
-
-    /** The key of a rejected id without the blanks around it, unless it is one that stands for nobody. */
-    private static final UserDefinedFunction REJECTED_KEY =
-            udf((UDF1<String, Long>) Making::keyOfRejected, DataTypes.LongType);
 
     private final Optional<PairRows> pairs;
     private final PlanFacts seen;
@@ -119,20 +106,23 @@ final class Planner implements AutoCloseable {
             PlanFacts settled = registered();
             boolean isPairs = shape instanceof Shape.Pairs;
             boolean isFeed = shape instanceof Shape.Pairs of && of.feed().isPresent();
-            Optional<PairRows> pairs = isPairs ? Optional.of(PairRows.of(checked)) : Optional.empty();
             // A row names two users at most, and the second one may point at a third.
-            boolean few = isLargeBeside()
-                    && pairs.filter(rows -> 3 * rows.rows() <= limits.small()).isPresent();
-            Dataset<Row> named = pairs.map(rows -> sightings(rows, isFeed, few)).orElseGet(() -> sightings(checked));
-            Dataset<Row> sightings = few ? local(named) : named;
-            int partitions = few ? atOnce() : partitions(sightings);
-            JavaRDD<InternalRow> byId = sorted(sightings, "key", partitions);
-            List<Long> lookUp = isLargeBeside() && bytes(sightings) < LARGE_BYTES
+            int few = isLargeBeside() ? limits.small() / 3 : 0;
+            Optional<PairRows> pairs = isPairs ? Optional.of(PairRows.of(checked, few)) : Optional.empty();
+            PairsInForce inForce = new PairsInForce(spark, lookup(), limits.small());
+            Dataset<Row> sightings = pairs.map(rows -> Sighting.ofPairs(
+                            rows,
+                            wishes -> isFeed ? inForce.besideFeed(wishes, rows) : inForce.besideTable(wishes, rows)))
+                    .orElseGet(() -> Sighting.ofClusters(checked));
+            int partitions = pairs.filter(PairRows::areFew).isPresent() ? atOnce() : partitions(sightings);
+            JavaRDD<InternalRow> byId = sorted(sightings, Sighting.KEY, partitions);
+            List<Long> lookUp = isLargeBeside() && mayBeSmall(bytes(sightings))
                     ? keysOfFew(byId).orElse(null)
                     : null;
             Census census = new Census(state.zipped(version), mode, lookUp, limits.told() / partitions, seen);
             JavaRDD<InternalRow> byCluster = byCluster(
-                    byId.mapPartitionsWithIndex((index, rows) -> census.found(index, partitions, rows), true),
+                    byId.mapPartitionsWithIndex((index, rows) -> census.found(index, partitions, rows), true)
+                            .coalesce(tasks(partitions)),
                     partitions);
             // The figures are complete once the shuffle is written, which a single task of what follows waits for.
             byCluster
@@ -158,12 +148,18 @@ final class Planner implements AutoCloseable {
                         Numbered part = found.next();
                         return stars.changes(part.index(), part.rows(), more);
                     });
-            // Changes are few beside the rows they come from: one file for each partition would cost more than they do.
-            int files = Math.max(
-                    partitions / PARTITIONS_A_FILE,
-                    Math.min(partitions, 4 * context().defaultParallelism()));
-            Dataset<Row> plan = spark.createDataFrame(changes.coalesce(files), Stars.PLAN);
+            Dataset<Row> plan = spark.createDataFrame(changes.coalesce(tasks(partitions)), Stars.PLAN);
             return new Planner(pairs, seen, settled, isPairs ? asPairs(plan) : plan);
+        }
+
+        /**
+         * How many tasks take all partitions, one after the other. Each task leaves a file for every partition of the next
+         * step, or one of the plan: as many tasks as partitions would make files by the square, and of a few bytes.
+         */
+        private int tasks(int partitions) {
+            return Math.max(
+                    partitions / PARTITIONS_A_TASK,
+                    Math.min(partitions, 4 * context().defaultParallelism()));
         }
 
         private StateLookup lookup() {
@@ -172,11 +168,6 @@ final class Planner implements AutoCloseable {
 
         private JavaRDD<InternalRow> byCluster(JavaRDD<Row> found, int partitions) {
             return sorted(spark.createDataFrame(found, Found.COLUMNS), "cluster_key", partitions);
-        }
-
-        /** Rows that have come to the driver: what is done with them needs no shuffle that is larger than they are. */
-        private Dataset<Row> local(Dataset<Row> rows) {
-            return spark.createDataFrame(rows.collectAsList(), rows.schema());
         }
 
         private PlanFacts registered() {
@@ -189,114 +180,9 @@ final class Planner implements AutoCloseable {
             return JavaSparkContext.fromSparkContext(spark.sparkContext());
         }
 
-        private static Dataset<Row> sightings(Dataset<Row> checked) {
-            return keyed(checked.select(
-                    col("target").as("cluster"),
-                    col("user_id").as("id"),
-                    lit(true).as("candidate"),
-                    lit(false).as("asked"),
-                    col("rank"),
-                    col("reason")));
-        }
-
-        private Dataset<Row> sightings(PairRows pairs, boolean isFeed, boolean few) {
-            Dataset<Row> rejects = pairs.rejects()
-                    .select(
-                            col("target").as("cluster"),
-                            col("user_id").as("id"),
-                            lit(false).as("candidate"),
-                            lit(false).as("asked"),
-                            lit(null).cast("double").as("rank"),
-                            col("reason"));
-            Dataset<Row> named = few ? local(pairs.wishes()) : pairs.wishes();
-            Dataset<Row> wishes = isFeed
-                    ? withTargetsInForce(withoutUnmapsOfStrangers(named, pairs))
-                    : withRejectedInForce(named, pairs);
-            return keyed(pairs.ranked(Pairs.members(wishes))
-                    .withColumn("reason", lit(null).cast("string"))
-                    .unionByName(rejects));
-        }
-
-        /** A feed does not name what stays: where its targets are mapped themselves, that is part of a chain to flatten. */
-        private Dataset<Row> withTargetsInForce(Dataset<Row> wishes) {
-            Dataset<Row> targets = wishes.filter(col("target").isNotNull())
-                    .select(col("target").as("user_id"))
-                    .distinct()
-                    .join(wishes.select("user_id"), new String[] {"user_id"}, "left_anti");
-            return wishes.unionByName(inForce(targets));
-        }
-
-        /** Of users that came to the table and left it again before we mapped them, there is nothing to unmap. */
-        private Dataset<Row> withoutUnmapsOfStrangers(Dataset<Row> wishes, PairRows pairs) {
-            Dataset<Row> deleted = atHand(pairs.deletedUsers());
-            if (deleted.isEmpty()) {
-                return wishes;
-            }
-            Dataset<Row> known = lookup().rows(deleted, limits.small()).select("user_id");
-            Dataset<Row> strangers = atHand(deleted.join(known, new String[] {"user_id"}, "left_anti"));
-            return strangers.isEmpty()
-                    ? wishes
-                    : wishes.join(strangers.withColumn("stranger", lit(true)), new String[] {"user_id"}, "left")
-                            .select(
-                                    col("user_id"),
-                                    col("target"),
-                                    col("unmap").and(col("stranger").isNull()).as("unmap"));
-        }
-
-        /** Whoever is named in rejected rows only stays where it is, so whoever is to be mapped to it goes there too. */
-        private Dataset<Row> withRejectedInForce(Dataset<Row> wishes, PairRows pairs) {
-            Dataset<Row> users = atHand(pairs.rejectedUsers());
-            if (users.isEmpty()) {
-                return wishes;
-            }
-            Dataset<Row> targets = wishes.select(col("target").as("user_id"))
-                    .join(users, new String[] {"user_id"})
-                    .distinct()
-                    .join(
-                            wishes.select("user_id").join(users, new String[] {"user_id"}),
-                            new String[] {"user_id"},
-                            "left_anti");
-            return wishes.unionByName(inForce(targets));
-        }
-
-        /** The same users, worked out and told to every task if they are few. */
-        private Dataset<Row> atHand(Dataset<Row> users) {
-            List<Row> first = users.limit(limits.small() + 1).collectAsList();
-            return first.size() > limits.small() ? users : broadcast(spark.createDataFrame(first, users.schema()));
-        }
-
-        /** What is acknowledged of {@code users}, as wishes. */
-        private Dataset<Row> inForce(Dataset<Row> users) {
-            return lookup().rows(users, limits.small())
-                    .filter(col("global_user_id").isNotNull())
-                    .select(
-                            col("user_id"),
-                            col("global_user_id").as("target"),
-                            lit(false).as("unmap"));
-        }
-
-        private static Dataset<Row> keyed(Dataset<Row> rows) {
-            // What names nobody must not come together in one place: it may be half of the source.
-            return rows.withColumn("candidate", coalesce(col("candidate"), lit(false)))
-                    .withColumn("asked", coalesce(col("asked"), lit(false)))
-                    .select(
-                            when(col("reason").isNull(), State.key(col("id")))
-                                    .otherwise(coalesce(REJECTED_KEY.apply(col("id")), monotonically_increasing_id()))
-                                    .as("key"),
-                            col("cluster"),
-                            col("id"),
-                            when(
-                                            not(col("candidate")
-                                                    .and(not(col("asked")))
-                                                    .and(col("rank").isNull())
-                                                    .and(col("reason").isNull())),
-                                            struct(col("candidate"), col("asked"), col("rank"), col("reason")))
-                                    .as("more"));
-        }
-
-        private static @Nullable Long keyOfRejected(@Nullable String id) {
-            String plain = id == null ? "" : IdRules.stripped(id);
-            return plain.isEmpty() || IdRules.isPlaceholder(plain) ? null : IdKey.of(plain);
+        /** Whether a source of so many bytes may have few users; one that cannot tell its size is looked at. */
+        private static boolean mayBeSmall(long bytes) {
+            return bytes < LARGE_BYTES || bytes >= UNKNOWN_BYTES;
         }
 
         private static long bytes(Dataset<Row> rows) {
@@ -379,7 +265,7 @@ final class Planner implements AutoCloseable {
         private static Iterator<UTF8String> firstUsers(Iterator<InternalRow> rows, int small) {
             Set<UTF8String> users = new HashSet<>();
             while (rows.hasNext() && users.size() <= small) {
-                UTF8String id = Census.text(rows.next(), 2);
+                UTF8String id = Sighting.idOf(rows.next());
                 if (id != null) {
                     users.add(id);
                 }
