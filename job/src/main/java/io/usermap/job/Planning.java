@@ -15,8 +15,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
@@ -26,6 +28,8 @@ final class Planning {
     /** Under these Spark leaves out what it cannot read, so half a source would look like one that has shrunk. */
     private static final List<String> SKIPPING =
             List.of("spark.sql.files.ignoreCorruptFiles", "spark.sql.files.ignoreMissingFiles");
+
+    private static final int SMALL = Planner.Limits.USUAL.small();
 
     private final SparkSession spark;
     private final Configuration configuration;
@@ -63,13 +67,9 @@ final class Planning {
             Plan.Changes changes = cut ? changes(run) : all;
             Moves moves = changes.remap() + changes.unmap() == 0
                     ? Moves.NONE
-                    : moves(
-                            sendable(run),
-                            changes.all() <= Moves.FEW,
-                            new StateLookup(spark, state, version),
-                            !(shape instanceof Shape.Pairs),
-                            // What a budget has cut off is missing among the changes.
-                            cut ? Optional.empty() : planner.joinedCentres());
+                    : shape instanceof Shape.Pairs
+                            ? movesOfPairs(run, changes, new StateLookup(spark, state, version))
+                            : movesOfClusters(run, changes, cut, planner, new StateLookup(spark, state, version));
             Plan plan = plan(
                     run,
                     new Origin(
@@ -99,23 +99,46 @@ final class Planning {
         }
     }
 
-    private Moves moves(
-            Dataset<Row> changes,
-            boolean few,
-            StateLookup lookup,
-            boolean centresAreUsers,
-            Optional<Set<String>> joinedCentres) {
-        int small = Planner.Limits.USUAL.small();
-        if (!few) {
-            return Moves.of(changes, persons -> lookup.members(persons, small), centresAreUsers);
+    private Moves movesOfPairs(LedgerRun run, Plan.Changes changes, StateLookup lookup) {
+        return changes.all() <= Moves.FEW
+                ? Moves.of(sendable(run).collectAsList(), persons -> lookup.members(persons, SMALL), false)
+                : Moves.of(sendable(run), persons -> lookup.members(persons, SMALL), false);
+    }
+
+    /** Of a centre that is a user itself it only counts whether it had members, which the changes and the planner know. */
+    private Moves movesOfClusters(
+            LedgerRun run, Plan.Changes changes, boolean cut, Planner planner, StateLookup lookup) {
+        boolean few = changes.all() <= Moves.FEW;
+        Optional<Set<String>> joined = planner.joinedCentres();
+        if (few && !cut && joined.isPresent()) {
+            return Moves.of(sendable(run).collectAsList(), Moves.among(joined.get()), true);
         }
-        return Moves.of(
-                changes.collectAsList(),
-                joinedCentres
-                        .filter(centres -> centresAreUsers)
-                        .map(Moves::among)
-                        .orElse(persons -> lookup.members(persons, small)),
-                centresAreUsers);
+        UnaryOperator<Dataset<Row>> membersOf = joined.map(centres -> peopled(run, cut, centres))
+                .<UnaryOperator<Dataset<Row>>>map(
+                        known -> asked -> known.join(asked, new String[] {"target"}, "left_semi"))
+                .orElse(persons -> lookup.members(persons, SMALL));
+        return few
+                ? Moves.of(
+                        sendable(run).collectAsList(),
+                        asked -> StateLookup.collected(membersOf.apply(lookup.targets(asked))),
+                        true)
+                : Moves.of(sendable(run), membersOf, true);
+    }
+
+    /**
+     * The centres that had members, as far as anybody asks: those that some change leaves, be it one that the budget has
+     * carried over, and those that are joined. In the columns of {@link StateLookup#members}; how many they are is not known.
+     */
+    private Dataset<Row> peopled(LedgerRun run, boolean cut, Set<String> joined) {
+        String[] changes =
+                cut ? new String[] {run.planAddress(), run.carriedOverAddress()} : new String[] {run.planAddress()};
+        return LedgerRun.rows(spark, changes)
+                .select(col("previous_global_user_id").as("target"))
+                .filter(col("target").isNotNull())
+                .unionByName(spark.createDataset(List.copyOf(joined), Encoders.STRING())
+                        .toDF("target"))
+                .distinct()
+                .withColumn("members", lit(1L));
     }
 
     /**

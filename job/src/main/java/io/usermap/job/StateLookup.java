@@ -94,9 +94,17 @@ record StateLookup(SparkSession spark, State state, State.Version version) {
             return pointing(utf8(targets.stream()), user -> true).stream()
                     .collect(Collectors.groupingBy(entry -> String.valueOf(entry.target()), Collectors.counting()));
         }
-        Dataset<Row> rows =
-                spark.createDataset(List.copyOf(targets), Encoders.STRING()).toDF("target");
-        return members(rows, few).collectAsList().stream()
+        return collected(members(targets(targets), few));
+    }
+
+    /** The users in a column "target". */
+    Dataset<Row> targets(Set<String> users) {
+        return spark.createDataset(List.copyOf(users), Encoders.STRING()).toDF("target");
+    }
+
+    /** The rows of {@link #members(Dataset, int)}. */
+    static Map<String, Long> collected(Dataset<Row> members) {
+        return members.collectAsList().stream()
                 .collect(Collectors.toMap(row -> row.getAs("target"), row -> row.getAs("members")));
     }
 
