@@ -1,5 +1,6 @@
 package io.usermap.job;
 
+import static org.apache.spark.sql.functions.col;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -22,6 +23,7 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -489,8 +491,22 @@ class PlannerIT {
                 .as("several kinds of changes")
                 .isGreaterThan(1);
         Map<String, String> usual = spread(adaptiveAndGenerated);
-        try (Planner planner = ledger.planner(clusters(shuffled).repartition(7), CLUSTERS, RULES, mode)) {
+        // Rows that cannot tell how many they are, so that they stay in about as many partitions as they come in.
+        Dataset<Row> spread = LOCAL.spark()
+                .createDataFrame(
+                        JavaSparkContext.fromSparkContext(LOCAL.spark().sparkContext())
+                                .parallelize(shuffled, 40),
+                        clusters(List.of()).schema());
+        try (Planner planner = ledger.planner(spread, CLUSTERS, RULES, mode)) {
             LOCAL.assertSame(expected, planner.plan().orderBy("user_id"));
+            assertThat(planner.plan().rdd().getNumPartitions())
+                    .as("files of 64 partitions")
+                    .isBetween(2, 32);
+            assertThat(planner.rows()).isEqualTo(500);
+            for (String op : List.of("map", "remap", "unmap")) {
+                assertThat(planner.users(op))
+                        .isEqualTo(expected.filter(col("op").equalTo(op)).count());
+            }
         } finally {
             usual.forEach(LOCAL.spark().conf()::set);
         }

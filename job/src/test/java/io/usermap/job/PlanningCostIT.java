@@ -20,7 +20,9 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -41,6 +43,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a plan reads, shuffles and holds in memory. */
@@ -87,8 +90,17 @@ class PlanningCostIT {
                         PAIR);
     }
 
+    /** Rows that cannot tell how many they are, as those of a database. */
+    private static Dataset<Row> ofUnknownSize(Dataset<Row> rows) {
+        return LOCAL.spark().createDataFrame(rows.toJavaRDD(), rows.schema());
+    }
+
     private static List<String> planned(Dataset<Row> source, Planner.Limits limits) {
-        try (Planner planner = large.planner(source, PAIRS, RULES, Mode.UPSERT, limits)) {
+        return planned(source, PAIRS, limits);
+    }
+
+    private static List<String> planned(Dataset<Row> source, Shape shape, Planner.Limits limits) {
+        try (Planner planner = large.planner(source, shape, RULES, Mode.UPSERT, limits)) {
             return planner.plan().collectAsList().stream()
                     .map(row -> row.getString(0) + " " + row.getString(1) + " " + row.getString(2))
                     .sorted()
@@ -137,6 +149,74 @@ class PlanningCostIT {
         assertThat(bytesRead() - before).isPositive().isLessThan(bytes(folder.resolve("large")) / 5);
     }
 
+    @Test
+    void fewClustersOfASourceThatCannotTellItsSizeReadLittleOfALargeState() throws IOException {
+        Dataset<Row> clusters =
+                ofUnknownSize(pairs("1>user-7", "1>user-8", "1>newcomer").toDF("cluster", "id"));
+        long before = bytesRead();
+
+        assertThat(planned(clusters, new Shape.Clusters("cluster", "id"), new Planner.Limits(1_000, 1_000, 1_000)))
+                .containsExactly("remap user-7 newcomer", "remap user-8 newcomer");
+
+        assertThat(bytesRead() - before).isPositive().isLessThan(bytes(folder.resolve("large")) / 5);
+    }
+
+    /** What tasks are run while something is done. */
+    private static int tasks(Runnable work) {
+        AtomicInteger tasks = new AtomicInteger();
+        whileHearing(ended -> tasks.incrementAndGet(), work);
+        return tasks.get();
+    }
+
+    private static void whileHearing(Consumer<SparkListenerTaskEnd> heard, Runnable work) {
+        SparkListener listener = new SparkListener() {
+            @Override
+            public void onTaskEnd(SparkListenerTaskEnd ended) {
+                heard.accept(ended);
+            }
+        };
+        LOCAL.spark().sparkContext().addSparkListener(listener);
+        try {
+            work.run();
+        } finally {
+            LOCAL.spark().sparkContext().removeSparkListener(listener);
+        }
+    }
+
+    @Test
+    void aChangeFeedOfFewPairsCostsNoMoreThanTheyDo() throws IOException {
+        Dataset<Row> feed = ofUnknownSize(LOCAL.spark()
+                .range(20)
+                .selectExpr(
+                        "concat('user-', id * 5000 + 1) AS user_id",
+                        "concat('person-', id) AS global_user_id",
+                        "explode(array('update_preimage', 'update_postimage')) AS _change_type",
+                        "2L AS _commit_version"));
+        Shape shape = new Shape.Pairs(
+                "user_id",
+                "global_user_id",
+                Optional.empty(),
+                Optional.of(new Shape.Feed("_change_type", "_commit_version")),
+                Optional.empty());
+        LOCAL.spark().conf().set("spark.sql.shuffle.partitions", "100");
+        long before = bytesRead();
+        try {
+            int tasks = tasks(() -> assertThat(planned(feed, shape, new Planner.Limits(1_000, 1_000, 1_000)))
+                    .hasSize(20)
+                    .contains("remap user-5001 person-1"));
+
+            assertThat(tasks)
+                    .as("each step in a few tasks, but for the first ones")
+                    .isLessThan(400);
+        } finally {
+            LOCAL.spark().conf().set("spark.sql.shuffle.partitions", "2");
+        }
+        assertThat(bytesRead() - before)
+                .as("single pages, with little that lies beside them")
+                .isPositive()
+                .isLessThan(bytes(folder.resolve("large")) / 4);
+    }
+
     /** Five users to a cluster, under ids so long that they fill files; of every hundredth cluster one goes to the next. */
     private static Dataset<Row> clusters(boolean moved) {
         String cluster = "cast(floor((id + " + (moved ? "if(id % 500 = 3, 5, 0)" : "0") + ") / 5) AS string)";
@@ -147,9 +227,10 @@ class PlanningCostIT {
                         cluster + " AS cluster");
     }
 
-    @Test
-    void mergesAndSplitsAreToldWithoutReadingTheStateAgain() throws IOException {
-        Path data = folder.resolve("once");
+    @ParameterizedTest
+    @CsvSource({"1000000, 40", "20, 20"})
+    void mergesAndSplitsAreToldWithoutReadingTheStateAgain(String maxWrites, int moved) throws IOException {
+        Path data = folder.resolve("once-" + maxWrites);
         Ledger ledger = Ledger.open(
                 LOCAL.spark().sparkContext().hadoopConfiguration(),
                 data.resolve("ledger").toString(),
@@ -170,7 +251,9 @@ class PlanningCostIT {
                         "source.id-column",
                         "id",
                         "source.cluster-column",
-                        "cluster"),
+                        "cluster",
+                        "plan.max-writes",
+                        maxWrites),
                 Set.of(Configuration.Need.SOURCE),
                 Map.of());
         PrintStream nowhere = new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8);
@@ -179,8 +262,9 @@ class PlanningCostIT {
 
         Plan plan = new Planning(LOCAL.spark(), configuration, ledger, console).make(ledger.begin(Instant.now()));
 
-        assertThat(plan.counts().remap()).isEqualTo(40);
-        assertThat(plan.counts().merged()).isEqualTo(40);
+        assertThat(plan.counts().remap()).isEqualTo(moved);
+        assertThat(plan.counts().merged()).isEqualTo(moved);
+        assertThat(plan.carriedOver().all()).isEqualTo(40 - moved);
         // The state holds each user twice: for those who ask for the user, and for those who ask for the target.
         long once = bytes(data.resolve("source")) + bytes(data.resolve("ledger").resolve("state")) / 2;
         assertThat(bytesRead() - before).isBetween(once / 2, once * 5 / 4);
@@ -189,19 +273,11 @@ class PlanningCostIT {
     @Test
     void usersWhoAreAbsentAreShuffledOnlyIfTheyMayFollow() {
         AtomicLong records = new AtomicLong();
-        SparkListener listener = new SparkListener() {
-            @Override
-            public void onTaskEnd(SparkListenerTaskEnd ended) {
-                records.addAndGet(ended.taskMetrics().shuffleWriteMetrics().recordsWritten());
-            }
-        };
-        LOCAL.spark().sparkContext().addSparkListener(listener);
-        try {
-            assertThat(planned(pairs(FEW), new Planner.Limits(0, 0, Long.MAX_VALUE)))
-                    .isEqualTo(FEW_PLANNED);
-        } finally {
-            LOCAL.spark().sparkContext().removeSparkListener(listener);
-        }
+        whileHearing(
+                ended -> records.addAndGet(
+                        ended.taskMetrics().shuffleWriteMetrics().recordsWritten()),
+                () -> assertThat(planned(pairs(FEW), new Planner.Limits(0, 0, Long.MAX_VALUE)))
+                        .isEqualTo(FEW_PLANNED));
 
         assertThat(records).hasPositiveValue().hasValueLessThan(ACKNOWLEDGED / 100);
     }
