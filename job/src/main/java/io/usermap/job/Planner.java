@@ -7,6 +7,7 @@ import static org.apache.spark.sql.functions.when;
 import io.usermap.client.RejectReason;
 import io.usermap.job.Found.Kind;
 import io.usermap.job.Keys.Mode;
+import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
@@ -186,7 +187,10 @@ final class Planner implements AutoCloseable {
         }
 
         private static long bytes(Dataset<Row> rows) {
-            return rows.queryExecution().optimizedPlan().stats().sizeInBytes().longValue();
+            // Nobody knows the size, and more columns of it: that is more than a long can tell.
+            BigInteger bytes =
+                    rows.queryExecution().optimizedPlan().stats().sizeInBytes().bigInteger();
+            return bytes.min(BigInteger.valueOf(Long.MAX_VALUE)).longValue();
         }
 
         private int partitions(Dataset<Row> rows) {
