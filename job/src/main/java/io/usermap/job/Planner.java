@@ -1,7 +1,6 @@
 package io.usermap.job;
 
 import static org.apache.spark.sql.functions.col;
-import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.when;
 
 import io.usermap.client.RejectReason;
