@@ -29,8 +29,9 @@ class FaultsIT {
 
             The moment is the request that is hit: the first, the second, the fourth and last; *bisection* is the third where one
             row of the second is refused with 400, so that its halves are tried; *publication* is all that might come once every
-            mapping is acknowledged and the state is being published. A fault of a connection cuts the one in use, and new ones
-            fail for a while.
+            mapping is acknowledged and the state is being published: no request is on its way then, and the rows show that none
+            is sent. What else can go wrong at that moment, an end at each alteration, a full disk, another run, is tried by
+            `StateIT` and `FilesystemsIT`. A fault of a connection cuts the one in use, and new ones fail for a while.
 
             *stored*, *rejected* and *requests* are those of the first run, *twice* the rows that the service has stored more than
             once; then the second run's exit code and the rows that it sent. After it, mappings are equal to the source in each
