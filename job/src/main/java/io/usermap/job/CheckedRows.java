@@ -3,7 +3,6 @@ package io.usermap.job;
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.concat;
-import static org.apache.spark.sql.functions.instr;
 import static org.apache.spark.sql.functions.length;
 import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.lower;
@@ -14,13 +13,16 @@ import static org.apache.spark.sql.functions.when;
 
 import io.usermap.client.IdRules;
 import io.usermap.client.RejectReason;
+import java.util.List;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.api.java.UDF1;
 import org.apache.spark.sql.api.java.UDF2;
 import org.apache.spark.sql.api.java.UDF3;
+import org.apache.spark.sql.expressions.UserDefinedFunction;
 import org.apache.spark.sql.types.DataTypes;
 import org.jspecify.annotations.Nullable;
 
@@ -37,6 +39,11 @@ final class CheckedRows {
 
     /** How Spark names files of CSV among what a query reads. */
     private static final Pattern CSV = Pattern.compile("(?m)Relation.*\\] csv\\b");
+
+    private static final String DELIMITERS = ",;\t|";
+
+    private static final UserDefinedFunction LOOKS_LIKE_ROWS =
+            udf((UDF1<String, Boolean>) CheckedRows::looksLikeRows, DataTypes.BooleanType);
 
     private CheckedRows() {}
 
@@ -158,8 +165,8 @@ final class CheckedRows {
     }
 
     /**
-     * Whether one of {@code ids} is so long, over several lines, that it must be the rest of a file of CSV: a quote that is
-     * not closed takes all rows after it into one, which parses well if it is the last column. Never true of other formats.
+     * Whether one of {@code ids} is longer than any id and looks like rows of CSV: a quote that is not closed takes all rows
+     * after it into one, which parses well if it is the last column. Never true of other formats.
      */
     static Column swallowsRows(Dataset<Row> source, Column... ids) {
         if (!CSV.matcher(source.queryExecution().analyzed().toString()).find()) {
@@ -167,10 +174,30 @@ final class CheckedRows {
         }
         Column swallows = lit(false);
         for (Column id : ids) {
-            swallows = swallows.or(coalesce(
-                    length(id).gt(IdRules.MAX_ID_LENGTH).and(instr(id, "\n").gt(0)), lit(false)));
+            swallows = swallows.or(
+                    coalesce(length(id).gt(IdRules.MAX_ID_LENGTH).and(LOOKS_LIKE_ROWS.apply(id)), lit(false)));
         }
         return swallows;
+    }
+
+    /** Whether all whole lines of {@code text}, and these are several, have as many delimiters of some kind, and have some. */
+    static boolean looksLikeRows(String text) {
+        List<String> lines = text.lines().toList();
+        if (lines.size() < 4) {
+            return false;
+        }
+        // The first line begins within a row, and the last one may end within one.
+        List<String> whole = lines.subList(1, lines.size() - 1);
+        return DELIMITERS
+                .chars()
+                .anyMatch(delimiter -> whole.stream()
+                                        .mapToLong(line -> line.chars()
+                                                .filter(one -> one == delimiter)
+                                                .count())
+                                        .distinct()
+                                        .count()
+                                == 1
+                        && whole.get(0).indexOf(delimiter) >= 0);
     }
 
     private static Optional<RejectReason> problemOfPair(

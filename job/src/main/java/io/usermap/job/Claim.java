@@ -39,8 +39,8 @@ final class Claim implements AutoCloseable {
     private static final String HOLDS = "holds";
     private static final int LOOKS_PER_TERM = 20;
     private static final int MOST_TERMS = 4;
-    private static final int LOOKS_AT_TORN = 5;
-    private static final Duration AT_TORN = Duration.ofMillis(10);
+    private static final int LOOKS_AT_TORN = 10;
+    private static final Duration AT_TORN = Duration.ofMillis(20);
     private static final int BEATS_PER_TERM = 6;
     private static final Logger LOG = LoggerFactory.getLogger(Claim.class);
 
@@ -222,15 +222,21 @@ final class Claim implements AutoCloseable {
     private Map<String, String> others() {
         return claims.names().stream()
                 .filter(other -> other.endsWith(ENDING) && !other.equals(name))
-                .collect(Collectors.toMap(other -> other, this::text));
+                .flatMap(other -> text(other).map(text -> Map.entry(other, text)).stream())
+                .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue));
     }
 
-    /** The text of another claim. One that is being written is empty or torn for a moment, one that was cut short for ever. */
-    private String text(String other) {
-        String text = claims.read(other).orElse("");
-        for (int look = 0; look < LOOKS_AT_TORN && termOf(text).isEmpty() && claims.has(other); look++) {
+    /**
+     * The text of another claim; empty if it is gone. One that is being written is torn for a moment, one that was cut short
+     * for ever.
+     */
+    private Optional<String> text(String other) {
+        Optional<String> text = claims.read(other);
+        for (int look = 0;
+                look < LOOKS_AT_TORN && text.isPresent() && termOf(text.get()).isEmpty();
+                look++) {
             LockSupport.parkNanos(AT_TORN.toNanos());
-            text = claims.read(other).orElse("");
+            text = claims.read(other);
         }
         return text;
     }

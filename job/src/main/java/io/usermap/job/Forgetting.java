@@ -78,7 +78,7 @@ final class Forgetting {
         long receipts = 0;
         for (LedgerRun run : ledger.runs()) {
             planRows += rewritten(run, LedgerRun.PLAN_ROWS) + rewritten(run, LedgerRun.CARRIED_OVER);
-            withoutFindings(run.folder());
+            withoutFindings(run);
             receipts += withoutReceipts(run.folder().folder(LedgerRun.RECEIPTS));
         }
         return new Removed(mappings, planRows, receipts);
@@ -127,10 +127,11 @@ final class Forgetting {
     }
 
     /** Drops what a {@code verify} has found of the user, and of users that map to it, and the user from lists of others. */
-    private void withoutFindings(LedgerFolder folder) {
+    private void withoutFindings(LedgerRun run) {
+        LedgerFolder folder = run.folder();
         String name = LedgerRun.FINDINGS;
         String copy = afterCrash(folder, name);
-        if (folder.folder(name).names().stream().noneMatch(file -> file.endsWith(".parquet"))) {
+        if (!run.keepsFindings()) {
             // A verification that failed or was killed in its first part leaves nothing that could be read.
             folder.delete(name);
             return;

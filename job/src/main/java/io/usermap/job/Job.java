@@ -65,7 +65,10 @@ final class Job {
                 LedgerRun begun = begin(ledger);
                 Planning planning = new Planning(session.spark(), read, ledger, console);
                 Plan made = planned(planning.make(begun));
-                ledger.prune(read.value(Keys.KEEP_RUNS));
+                if (!ledger.isClaimed()) {
+                    // Whoever is at work may be about to carry an old plan out; it removes what is too much itself.
+                    ledger.prune(read.value(Keys.KEEP_RUNS));
+                }
                 tripped = Guards.tripped(made, read, allowed);
                 if (json) {
                     console.result(Guards.document(made, tripped));

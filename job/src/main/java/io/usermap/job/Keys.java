@@ -257,7 +257,7 @@ final class Keys {
             "ledger.keep-runs",
             ValueType.wholeNumber(1, 1_000_000),
             "100",
-            "Finished runs that the ledger keeps, with the plans made since; as many plans before there are any.");
+            "Finished runs that the ledger keeps, and as many plans and verifications.");
     static final Setting<Duration> LOCK_TERM = Setting.of(
             "ledger.lock-term",
             ValueType.duration(Duration.ofMillis(100), Duration.ofHours(1)),

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -168,20 +169,16 @@ final class Ledger {
     }
 
     /**
-     * Removes what is older than the last {@code keep} finished runs; of a ledger that has not as many, all but the last
-     * {@code keep} of the plans and verifications that came before the first of them. A run that began to send and is
-     * unfinished stays, and the one that sent last.
+     * Removes all but the last {@code keep} runs that have finished, and as many plans and verifications. A run that began to
+     * send and is unfinished stays, and the one that sent last.
      */
     void prune(int keep) {
         Optional<LedgerRun> last = lastSent();
         List<LedgerRun> runs = runs();
-        List<LedgerRun> finished =
-                runs.stream().filter(LedgerRun::isFinished).limit(keep).toList();
-        int since = finished.isEmpty() ? 0 : runs.indexOf(finished.get(finished.size() - 1)) + 1;
-        runs.stream()
-                .skip(since + (finished.size() < keep ? keep : 0))
+        List<LedgerRun> finished = runs.stream().filter(LedgerRun::isFinished).toList();
+        Stream<LedgerRun> others = runs.stream().filter(run -> !run.hasBegunToSend() && !finished.contains(run));
+        Stream.concat(finished.stream().skip(keep), others.skip(keep))
                 .filter(run -> !last.filter(run::equals).isPresent())
-                .filter(run -> run.isFinished() || !run.hasBegunToSend())
                 .forEach(run -> folder.folder("runs").delete(run.id()));
     }
 
@@ -209,6 +206,11 @@ final class Ledger {
                 .map(newer -> rows.join(newer.select("user_id"), new String[] {"user_id"}, "left_anti")
                         .unionByName(newer))
                 .orElse(rows);
+    }
+
+    /** Whether some run has claimed the ledger, be it alive or not. */
+    boolean isClaimed() {
+        return !claims().names().isEmpty();
     }
 
     /** Where claims are written. */

@@ -68,6 +68,11 @@ record LedgerRun(String id, LedgerFolder folder) {
         return folder.address(FINDINGS);
     }
 
+    /** Whether a verification has written some of what it found; one that is ended in its first part has not. */
+    boolean keepsFindings() {
+        return folder.folder(FINDINGS).names().stream().anyMatch(name -> name.endsWith(".parquet"));
+    }
+
     /** Whether a verification has begun to write what it finds. */
     boolean hasFindings() {
         return folder.has(FINDINGS);

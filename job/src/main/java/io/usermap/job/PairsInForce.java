@@ -1,6 +1,5 @@
 package io.usermap.job;
 
-import static org.apache.spark.sql.functions.broadcast;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
 
@@ -63,10 +62,10 @@ record PairsInForce(SparkSession spark, StateLookup lookup, int small) {
                                 col("unmap").and(col("stranger").isNull()).as("unmap"));
     }
 
-    /** The same users, worked out and told to every task if they are few. */
+    /** The same users, worked out if they are few. */
     private Dataset<Row> atHand(Dataset<Row> users) {
         List<Row> first = users.limit(small + 1).collectAsList();
-        return first.size() > small ? users : broadcast(spark.createDataFrame(first, users.schema()));
+        return first.size() > small ? users : spark.createDataFrame(first, users.schema());
     }
 
     /** What is acknowledged of {@code users}, as wishes. */

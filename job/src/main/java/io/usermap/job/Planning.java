@@ -384,9 +384,10 @@ final class Planning {
                 console.event("the source is not as it was when plan " + plan.run()
                         + " was made; the plan is carried out as it is");
             }
-        } catch (RuntimeException e) {
+        } catch (Exception e) { // Spark throws checked exceptions that its methods do not declare
             // What was planned can be carried out without it.
-            console.event(Source.firstLine(e));
+            console.event("nobody knows whether the source has changed since plan " + plan.run() + " was made: "
+                    + Source.firstLine(e));
         }
     }
 

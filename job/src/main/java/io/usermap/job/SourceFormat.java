@@ -8,6 +8,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
@@ -22,6 +25,11 @@ import org.apache.hadoop.fs.Path;
  */
 final class SourceFormat {
     private static final String DELTA_LOG = "_delta_log";
+
+    /** Folders between a file and its table: one for each column by which the table is partitioned. */
+    private static final int MOST_FOLDERS_UP = 8;
+
+    private static final Pattern ICEBERG_METADATA = Pattern.compile("(v[0-9]+|[0-9]+-.*?)(\\.gz)?\\.metadata\\.json");
 
     /** Delta's option for the version that a change feed begins with. */
     static final String START_OF_DELTA = "startingVersion";
@@ -46,7 +54,7 @@ final class SourceFormat {
         if (files.exists(new Path(path, DELTA_LOG))) {
             return "delta";
         }
-        if (holds(files, new Path(path, "metadata"), ".metadata.json")) {
+        if (Looked.forIceberg(path).holds(files)) {
             return "iceberg";
         }
         return byEnding(path.getName())
@@ -73,29 +81,42 @@ final class SourceFormat {
         }
     }
 
-    /** The first table that one of {@code found} is, or is part of. */
-    static Optional<Table> tableAround(FileSystem files, FileStatus[] found) throws IOException {
+    /** The first table that one of {@code found} is, or is part of, as far as we may look. */
+    static Optional<Table> tableAround(FileSystem files, FileStatus[] found) {
         Set<Path> around = new LinkedHashSet<>();
         for (FileStatus status : found) {
-            for (Path path = status.getPath(); path != null && around.add(path); ) {
+            Path path =
+                    status.isDirectory() ? status.getPath() : status.getPath().getParent();
+            for (int up = 0; up <= MOST_FOLDERS_UP && path != null && around.add(path); up++) {
                 path = path.getParent();
             }
         }
-        for (Path path : around) {
-            if (files.exists(new Path(path, DELTA_LOG))) {
-                return Optional.of(new Table("delta", path));
-            }
-            if (holds(files, new Path(path, "metadata"), ".metadata.json")) {
-                return Optional.of(new Table("iceberg", path));
-            }
-        }
-        return Optional.empty();
+        return around.stream()
+                .flatMap(path -> Stream.of(Looked.forDelta(path), Looked.forIceberg(path)))
+                .filter(looked -> looked.holds(files))
+                .map(looked -> new Table(looked.format(), looked.table()))
+                .findFirst();
     }
 
-    private static boolean holds(FileSystem files, Path folder, String ending) throws IOException {
-        return files.exists(folder)
-                && Arrays.stream(files.listStatus(folder))
-                        .anyMatch(file -> file.getPath().getName().endsWith(ending));
+    /** A folder that a table may have, with files that it then has. */
+    private record Looked(String format, Path table, Path folder, Predicate<String> file) {
+        static Looked forDelta(Path table) {
+            return new Looked("delta", table, new Path(table, DELTA_LOG), name -> name.endsWith(".json"));
+        }
+
+        static Looked forIceberg(Path table) {
+            return new Looked("iceberg", table, new Path(table, "metadata"), ICEBERG_METADATA.asMatchPredicate());
+        }
+
+        boolean holds(FileSystem files) {
+            try {
+                return Arrays.stream(files.listStatus(folder))
+                        .anyMatch(found -> file.test(found.getPath().getName()));
+            } catch (IOException e) {
+                // It is not there, or is nothing that we may look into, as folders above a bucket's prefix.
+                return false;
+            }
+        }
     }
 
     private static Optional<String> firstFile(FileSystem files, Path path) {

@@ -55,6 +55,11 @@ record Verified(
                 "");
     }
 
+    /** Whether the service told nothing of more than half of the users: the others say little about these. */
+    boolean tellsTooLittle() {
+        return unknown * 2 > lookedUp;
+    }
+
     /** Missing and different. */
     long drifted() {
         return missing + different;

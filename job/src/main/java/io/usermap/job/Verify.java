@@ -164,6 +164,9 @@ final class Verify {
                 Verified adopted = found.adopted(users, adoption.leftOut());
                 verified = adopted;
                 tell(place, adopted);
+                if (found.tellsTooLittle()) {
+                    return judged(place, found);
+                }
                 return users == 0 ? Ending.NOTHING_TO_DO : Ending.DONE;
             } finally {
                 changes.unpersist();
@@ -174,6 +177,10 @@ final class Verify {
     private Ending repair(Place place) throws InterruptedException {
         requireFinished(place.ledger());
         Verified found = look(place, new Expected(place.state(), place.known()), Optional.empty());
+        if (found.drifted() == 0 && found.tellsTooLittle()) {
+            tell(place, found);
+            return judged(place, found);
+        }
         if (found.drifted() == 0) {
             tell(place, found);
             return Ending.NOTHING_TO_DO;
@@ -225,7 +232,7 @@ final class Verify {
     }
 
     private Ending judged(Place place, Verified found) {
-        if (found.unknown() * 2 > found.lookedUp()) {
+        if (found.tellsTooLittle()) {
             console.error("Cannot judge the drift: the service told nothing of " + Phrases.count(found.unknown())
                     + " of the " + Phrases.count(found.lookedUp())
                     + " users looked up. They are 'unknown' among what was found. Check 'lookup.encoding' and the"
@@ -274,7 +281,7 @@ final class Verify {
                 Files.writeString(copy.get(), Json.document(report));
             }
             if (ending.outcome() == Outcome.INTERRUPTED) {
-                String kept = run == null || !run.hasFindings()
+                String kept = run == null || !run.keepsFindings()
                         ? ""
                         : " What was found so far is kept: " + run.findingsAddress() + ".";
                 console.error("verify was interrupted." + kept + " Run 'usermap verify' again: it begins anew.");

@@ -29,7 +29,7 @@ import picocli.CommandLine.ParentCommand;
         exitCodeList = {
             "0:done",
             "1:error",
-            "3:more has drifted than 'verify.max-drift-share'",
+            "3:more has drifted than 'verify.max-drift-share', or the service told nothing of most users",
             "4:a guard would stop the repair",
             "6:configuration or credentials",
             "130:interrupted; what was found so far is in the run's folder"

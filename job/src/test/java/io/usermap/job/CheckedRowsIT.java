@@ -387,4 +387,16 @@ class CheckedRowsIT {
                         "Cannot read the kind of change: 1 rows hold none of insert, update and delete. Mend them in"
                                 + " 'source.sql'.");
     }
+
+    @Test
+    void rowsThatAQuoteHasSwallowedAreToldFromAnIdThatIsStrange() {
+        assertThat(CheckedRows.looksLikeRows("person-1\nuser-2,person-1\nuser-3,person-1\nuser-4,per"))
+                .isTrue();
+        assertThat(CheckedRows.looksLikeRows("p\r\na;1;x\r\nb;2;y\r\nc;3;z\r\n"))
+                .isTrue();
+        assertThat(CheckedRows.looksLikeRows("a".repeat(5_000) + "\n" + "b".repeat(5_000)))
+                .isFalse();
+        assertThat(CheckedRows.looksLikeRows("one,\ntwo, three\n\nfour\nfive")).isFalse();
+        assertThat(CheckedRows.looksLikeRows("user-2,person-1")).isFalse();
+    }
 }

@@ -73,7 +73,7 @@ class InterruptIT {
     @Test
     @Execution(ExecutionMode.CONCURRENT)
     void ofTwoAtOnceOneSendsAndNoMoreOnceAnotherTookOverFromIt() throws Exception {
-        try (Scene scene = new Scene(folder, 800, 100, Duration.ofSeconds(2), "ledger.lock-term=4s")) {
+        try (Scene scene = new Scene(folder, 800, 100, Duration.ofSeconds(2), "ledger.lock-term=10s")) {
             Running one = scene.apply("one");
             Running other = scene.apply("other");
             Waiting.until(

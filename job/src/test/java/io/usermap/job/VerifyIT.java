@@ -454,7 +454,7 @@ class VerifyIT {
         LOCAL.spark().sparkContext().cancelAllJobs();
 
         assertThat(verifying.get(30, TimeUnit.SECONDS)).as(usermap.err()).isEqualTo(ExitCode.INTERRUPTED);
-        assertThat(usermap.err()).contains("verify was interrupted.").contains("Run 'usermap verify' again");
+        assertThat(usermap.err()).contains("verify was interrupted. Run 'usermap verify' again: it begins anew.");
         assertThat(usermap.report().path("outcome").asText()).isEqualTo("interrupted");
     }
 

@@ -50,7 +50,9 @@ public final class UserMapRun implements AutoCloseable {
     private final Set<String> stopped = new HashSet<>();
     private long renewals;
     private String cancelled = "";
-    private final Map<String, Tally> done = new HashMap<>();
+    private String lastDone = "";
+    private Tally doneLast = Tally.NONE;
+    private Tally doneBefore = Tally.NONE;
     private OptionalLong leaseUntil = OptionalLong.empty();
 
     private UserMapRun(
@@ -157,9 +159,16 @@ public final class UserMapRun implements AutoCloseable {
         return file;
     }
 
-    /** What the writer of a write, or of an epoch of it, has done, where there is no coordinator on the driver. */
+    /**
+     * What the writer of a write, or of an epoch of it, has done, where there is no coordinator on the driver; may be said
+     * again until the next one has begun.
+     */
     synchronized void did(String id, Tally all) {
-        done.put(id, all);
+        if (!id.equals(lastDone)) {
+            doneBefore = doneBefore.plus(doneLast);
+            lastDone = id;
+        }
+        doneLast = all;
     }
 
     /** The writer of {@code writeId} is over, where there is no coordinator on the driver. */
@@ -199,7 +208,7 @@ public final class UserMapRun implements AutoCloseable {
         Tally told;
         synchronized (this) {
             known = List.copyOf(writes);
-            told = done.values().stream().reduce(Tally.NONE, Tally::plus);
+            told = doneBefore.plus(doneLast);
         }
         long[] figures = desk.map(coordinator -> coordinator.progress(known)).orElse(new long[0]);
         if (figures.length == 0) {

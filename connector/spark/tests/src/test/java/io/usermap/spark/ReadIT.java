@@ -176,8 +176,9 @@ class ReadIT extends SparkCase {
     @ParameterizedTest
     @ValueSource(ints = {1, 4})
     void asManyRequestsAreInFlightAsTheOptionSaysAndNoMore(int concurrency) {
-        Duration held = Duration.ofMillis(150);
-        sandbox.addFaults("{\"faults\": [{\"path\": \"lookup\", \"delay_answer\": \"150ms\"}]}");
+        // Tasks that begin together may still come to their first request at different times.
+        Duration held = Duration.ofMillis(concurrency == 1 ? 150 : 1_000);
+        sandbox.addFaults("{\"faults\": [{\"path\": \"lookup\", \"delay_answer\": \"" + held.toMillis() + "ms\"}]}");
         Map<String, String> options = new HashMap<>(reading);
         options.putAll(Map.of("lookupConcurrency", "" + concurrency, "lookupsPerSecond", "1000"));
         Dataset<Row> people = spark.range(800).selectExpr("concat('user-', id) AS person");
