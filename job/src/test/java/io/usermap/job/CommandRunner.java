@@ -63,6 +63,11 @@ final class CommandRunner {
         return code;
     }
 
+    /** What every call has, each {@code key=value}; of one key, the last stands. */
+    List<String> settings() {
+        return settings.stream().filter(word -> !word.equals("--set")).toList();
+    }
+
     /** The whole command line of a command. */
     List<String> line(String... words) {
         List<String> line = new ArrayList<>(List.of(words).subList(0, 1));

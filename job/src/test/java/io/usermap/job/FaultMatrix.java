@@ -17,20 +17,22 @@ import java.util.TreeMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
 
 /**
- * Every fault of the service at every moment of a run: whole commands against a sandbox over HTTP, and what came of them.
+ * Every fault of the service at every moment of a run: whole commands against a sandbox over HTTP, and what came of them;
+ * and every incident of {@link IncidentMatrix}.
  *
  * <p>Each cell has a ledger and a sandbox of its own: {@value #USERS} users in requests of {@value #BATCH}, one after the
  * other. Runs in a JVM of its own, because some faults need its names and its trust; prints a line a cell.
  */
 final class FaultMatrix {
     private static final int USERS = 40;
-    private static final int BATCH = 10;
+    static final int BATCH = 10;
     private static final int REQUESTS = USERS / BATCH;
     /** Somebody in the second half of the second request, so that the first half is well until the fault comes. */
-    private static final String POISON = user(17);
+    static final String POISON = user(17);
 
     private static final Duration BROKEN_FOR = Duration.ofMillis(400);
 
@@ -48,6 +50,10 @@ final class FaultMatrix {
 
         Moment(int request) {
             this.request = request;
+        }
+
+        int request() {
+            return request;
         }
     }
 
@@ -169,7 +175,7 @@ final class FaultMatrix {
         return "user-%03d".formatted(number);
     }
 
-    private static Map<String, String> wanted() {
+    static Map<String, String> wanted() {
         Map<String, String> wanted = new TreeMap<>();
         for (int i = 0; i < USERS; i++) {
             wanted.put(user(i), "person-" + i % 7);
@@ -177,10 +183,16 @@ final class FaultMatrix {
         return wanted;
     }
 
+    /** The source as CSV. */
+    static String[] source() {
+        return Stream.concat(
+                        Stream.of("user_id,global_user_id"),
+                        wanted().entrySet().stream().map(row -> row.getKey() + "," + row.getValue()))
+                .toArray(String[]::new);
+    }
+
     private Cell cell(Fault fault, Moment moment) throws IOException {
         Path place = Files.createDirectories(folder.resolve(fault.name().replaceAll("\\W+", "-") + "-" + moment));
-        List<String> source = new ArrayList<>(List.of("user_id,global_user_id"));
-        wanted().forEach((user, person) -> source.add(user + "," + person));
         try (Sandbox sandbox = Sandbox.start(SandboxOptions.builder()
                 .eventsPerSecond(5000)
                 .window(Duration.ofSeconds(1))
@@ -193,7 +205,7 @@ final class FaultMatrix {
                         new Front(sandbox.endpoint(), fault.breakage().get(), moment.request, lasts, whereabouts));
             }
             CommandRunner usermap = new CommandRunner(place)
-                    .source(source.toArray(String[]::new))
+                    .source(source())
                     .set("target.endpoint", front.map(Front::endpoint).orElseGet(() -> "" + sandbox.endpoint()))
                     .set("target.allow-insecure-endpoint", "true")
                     .set("target.api-key", "k-0123456789")
@@ -298,7 +310,7 @@ final class FaultMatrix {
                 twice + " stored twice");
     }
 
-    private static int rows(List<SandboxRequest> requests) {
+    static int rows(List<SandboxRequest> requests) {
         return requests.stream().mapToInt(request -> request.mappings().size()).sum();
     }
 
@@ -326,9 +338,31 @@ final class FaultMatrix {
         return turn % EACH == 0 ? List.of(all[turn / EACH % all.length]) : List.of();
     }
 
+    /** How many cells there are of faults; those of incidents follow them. */
+    static int faults() {
+        return FAULTS.size() * Moment.values().length;
+    }
+
     /** How many cells there are in all. */
     static int size() {
-        return FAULTS.size() * Moment.values().length;
+        return faults() + IncidentMatrix.Incident.values().length * Moment.values().length;
+    }
+
+    /** Those that take processes are tried by other tests every day, and here with all the rest. */
+    private static List<Future<String>> incidents(Path folder, String extent, ExecutorService threads)
+            throws IOException {
+        JobProcess.Cluster cluster = JobProcess.Cluster.in(folder, "1,1");
+        List<Future<String>> cells = new ArrayList<>();
+        IncidentMatrix.Incident[] incidents = IncidentMatrix.Incident.values();
+        for (int i = 0; i < incidents.length; i++) {
+            IncidentMatrix.Incident incident = incidents[i];
+            for (Moment moment : moments(FAULTS.size() + i, extent)) {
+                if (extent.equals(ALL) || !incident.isOfProcesses()) {
+                    cells.add(threads.submit(() -> IncidentMatrix.cell(incident, moment, folder, cluster)));
+                }
+            }
+        }
+        return cells;
     }
 
     /**
@@ -348,15 +382,19 @@ final class FaultMatrix {
                 .config("spark.driver.bindAddress", "127.0.0.1")
                 .getOrCreate()) {
             spark.sparkContext().setLogLevel("OFF");
-            List<Future<Cell>> cells = new ArrayList<>();
+            spark.sparkContext()
+                    .hadoopConfiguration()
+                    .set("fs." + TroubledFiles.SCHEME + ".impl", TroubledFiles.class.getName());
+            List<Future<String>> cells = new ArrayList<>();
             for (int i = 0; i < FAULTS.size(); i++) {
                 Fault fault = FAULTS.get(i);
                 for (Moment moment : moments(i, arguments[1])) {
-                    cells.add(threads.submit(() -> matrix.cell(fault, moment)));
+                    cells.add(threads.submit(() -> matrix.cell(fault, moment).line()));
                 }
             }
-            for (Future<Cell> cell : cells) {
-                System.out.println(cell.get().line());
+            cells.addAll(incidents(Path.of(arguments[0]), arguments[1], threads));
+            for (Future<String> cell : cells) {
+                System.out.println(cell.get());
             }
         } finally {
             threads.shutdownNow();

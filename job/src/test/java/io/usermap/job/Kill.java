@@ -44,9 +44,9 @@ final class Kill {
             + " \"delay_request\": \"0ms-200ms\", \"delay_answer\": \"50ms-600ms\"}]}";
     /** In burst: as long as a receipt may take on a busy machine from the answer to the end of its file. */
     private static final Duration RECEIPT_IN_BURST = Duration.ofSeconds(3);
-    /** DESIGN: 10 s of allowance, after which a file of receipts is closed; the time-out counts its last slices. */
+    /** 10 s of allowance, after which a file of receipts is closed, and the same again for a busy machine. */
     private static final Duration RECEIPT_IN_SMOOTH = Duration.ofSeconds(10).plus(RECEIPT_IN_BURST);
-    /** DESIGN §3, rule 4. */
+    /** As many as the allowance lets be under way at a time. */
     private static final int MOST_REQUESTS_IN_FLIGHT = 4;
 
     /**
@@ -57,6 +57,7 @@ final class Kill {
      * @param inFlight events of requests that were not answered at the kill
      * @param unreceipted events that had arrived, or arrived from the dead one afterwards, without a receipt to be read
      * @param again events sent more than once
+     * @param answeredBefore how long before the kill the earliest answer to any of those was; nothing if all were in flight
      * @param exitCodes of {@code apply}, the killed one left out
      * @param problems what is not as it should be
      */
@@ -69,6 +70,7 @@ final class Kill {
             int inFlight,
             int unreceipted,
             int again,
+            Duration answeredBefore,
             Figures figures,
             List<Integer> exitCodes,
             List<String> problems,
@@ -81,7 +83,9 @@ final class Kill {
         @Override
         public String toString() {
             return "seed " + seed + ", " + victim + ", " + mode + ", " + moment + ": "
-                    + again + " of " + planned + " sent again, " + inFlight + " in flight, " + unreceipted
+                    + again + " of " + planned + " sent again (answered up to " + answeredBefore.toMillis()
+                    + " ms before), "
+                    + inFlight + " in flight, " + unreceipted
                     + " without receipt, window " + figures.mostInWindow() + " of " + figures.limit() + ", exit codes "
                     + exitCodes + ", " + took.toSeconds() + " s" + (isWell() ? "" : "; NOT WELL: " + problems);
         }
@@ -248,7 +252,7 @@ final class Kill {
         Set<Event> needless = new HashSet<>(again);
         needless.retainAll(receipted);
         check(problems, needless.isEmpty(), needless.size() + " with a receipt were sent again");
-        checkWhatWasSentAgain(problems, again, killed, untilNow);
+        Duration answeredBefore = checkWhatWasSentAgain(problems, again, killed, untilNow);
         Set<Event> unreceipted = new HashSet<>(ChaosScene.counted(untilNow).keySet());
         unreceipted.removeAll(receipted);
         int inFlight = untilNow.stream()
@@ -264,32 +268,38 @@ final class Kill {
                 inFlight,
                 unreceipted.size(),
                 surplus,
+                answeredBefore,
                 figures,
                 exitCodes,
                 problems,
                 took);
     }
 
-    /** Only what was in flight at the kill, or answered so shortly before that its receipt was not out, goes again. */
-    private void checkWhatWasSentAgain(
+    /**
+     * Only what was in flight at the kill, or answered so shortly before that its receipt was not out, goes again.
+     *
+     * @return how long before the kill the earliest answer to any of it was
+     */
+    private Duration checkWhatWasSentAgain(
             List<String> problems, Set<Event> again, Instant killed, List<Arrival> untilNow) {
-        Instant since = killed.minus(scene.mode().isSmooth() ? RECEIPT_IN_SMOOTH : RECEIPT_IN_BURST);
         List<Arrival> repeated = untilNow.stream()
                 .filter(arrival -> arrival.events().stream().anyMatch(again::contains))
                 .toList();
-        Set<Event> excused = new HashSet<>();
-        repeated.stream()
-                .filter(arrival -> arrival.answeredAt().isAfter(since))
-                .forEach(arrival -> excused.addAll(arrival.events()));
-        Set<Event> late = new HashSet<>(again);
-        late.removeAll(excused);
-        check(problems, late.isEmpty(), late.size() + " were sent again that were answered before " + since);
+        Instant earliest = repeated.stream()
+                .map(Arrival::answeredAt)
+                .filter(killed::isAfter)
+                .min(Instant::compareTo)
+                .orElse(killed);
+        Duration before = Duration.between(earliest, killed);
+        Duration most = scene.mode().isSmooth() ? RECEIPT_IN_SMOOTH : RECEIPT_IN_BURST;
+        check(problems, before.compareTo(most) <= 0, "sent again is what was answered " + before + " before");
         if (!scene.mode().isSmooth()) {
             check(
                     problems,
                     repeated.size() <= MOST_REQUESTS_IN_FLIGHT,
                     repeated.size() + " requests were sent again in burst");
         }
+        return before;
     }
 
     private static void check(List<String> problems, boolean well, String otherwise) {
