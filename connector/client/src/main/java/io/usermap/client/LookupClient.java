@@ -26,7 +26,6 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
@@ -40,7 +39,8 @@ import org.slf4j.LoggerFactory;
  * how the ids travel is too ({@link LookupEncoding}). Answers are taken as {@link Reply} tells them apart: trouble is asked
  * again, a 429 stops all requests of this client for the longer of what it asks and the schedule's cap, however often, and
  * a request that is refused or whose answer is too large is halved until an id stands alone, of which nothing is known then
- * ({@link UserLinks#told}). Who waits does so in {@link #lookup}, by interruptible waits; thread-safe.
+ * ({@link UserLinks#told}). Where nothing was taken before, a request for somebody else tells an id at fault from a key at
+ * fault. Who waits does so in {@link #lookup}, by interruptible waits; thread-safe.
  */
 public final class LookupClient implements AutoCloseable {
     /** The most ids that one request may ask for (documentation). */
@@ -51,11 +51,8 @@ public final class LookupClient implements AutoCloseable {
     /** A hundred users with a thousand links each are 6 MB. */
     private static final int MOST_RESPONSE_BYTES = 8 * 1024 * 1024;
 
-    /**
-     * A wrong key or encoding is refused like an id at fault. One id is found in eight requests; if twice as many were
-     * refused and none was ever taken, it is not the ids.
-     */
-    private static final int MOST_REFUSALS = 16;
+    /** A wrong key or encoding is refused like an id at fault, and so is then the look-up of somebody like this. */
+    private static final List<String> ANYBODY = List.of("usermap-anybody-0123456789");
 
     /** Guava's waits ignore interrupts, so they are kept this short. */
     private static final Duration DEAF = Duration.ofMillis(20);
@@ -69,7 +66,6 @@ public final class LookupClient implements AutoCloseable {
     private @Nullable RateLimiter rate;
     private final ExecutorService workers;
     private final AtomicLong notBeforeNanos;
-    private final AtomicInteger refusals = new AtomicInteger();
     private volatile boolean accepted;
     private final AtomicLong requests = new AtomicLong();
     private final AtomicLong throttled = new AtomicLong();
@@ -219,33 +215,27 @@ public final class LookupClient implements AutoCloseable {
     }
 
     private List<UserLinks> request(List<String> userIds) throws InterruptedException {
-        AtomicReference<Reply.@Nullable Refused> alone = new AtomicReference<>();
-        List<UserLinks> links = halved(userIds, alone);
-        Reply.Refused refused = alone.get();
-        if (refused != null && !accepted) {
-            throw refused(refused);
-        }
-        return links;
-    }
-
-    private List<UserLinks> halved(List<String> userIds, AtomicReference<Reply.@Nullable Refused> alone)
-            throws InterruptedException {
         Answer answer = answer(userIds);
         if (!(answer.reply() instanceof Reply.Refused refused)) {
             accepted = true;
             return format.links(userIds, answer.body());
         }
-        if (!accepted && refusals.incrementAndGet() > MOST_REFUSALS) {
-            throw refused(refused);
-        }
+        requireAcceptance(refused);
         if (userIds.size() == 1) {
-            alone.set(refused);
             return List.of(UserLinks.untold(userIds.get(0)));
         }
         int half = userIds.size() / 2;
-        List<UserLinks> links = new ArrayList<>(halved(userIds.subList(0, half), alone));
-        links.addAll(halved(userIds.subList(half, userIds.size()), alone));
+        List<UserLinks> links = new ArrayList<>(request(userIds.subList(0, half)));
+        links.addAll(request(userIds.subList(half, userIds.size())));
         return links;
+    }
+
+    /** Throws if nothing was ever taken, and {@link #ANYBODY} is not taken either. */
+    private void requireAcceptance(Reply.Refused refused) throws InterruptedException {
+        if (!accepted && answer(ANYBODY).reply() instanceof Reply.Refused) {
+            throw refused(refused);
+        }
+        accepted = true;
     }
 
     private static ServiceException refused(Reply.Refused refused) {
