@@ -43,12 +43,13 @@ class FaultsIT {
 
     private static final String INCIDENTS = """
 
-            # Incidents
+            ## Incidents
 
             The same run, and what befalls it on this side of the service at the same moments. The answer to the request at hand
             is held for two seconds, so that an incident meets rows that are stored and have no receipt: *in flight*. *Publication*
             is as soon as anything of the state is written. Driver and executor are processes of their own on `local-cluster`.
-            The run after it is another process's, or the one that takes over. An ordinary run of `FaultsIT` tries the last two
+            The run after it is the next, or the one that takes over. An executor that loses its driver ends its request and
+            writes the receipts; on a disk that fills up, half of them find room. An ordinary run of `FaultsIT` tries the last two
             rows; the ends of processes are tried by `ChaosIT` and `InterruptIT`, and an end at each alteration of a state by
             `StateIT`.
 
