@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.ChecksumFileSystem;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -19,8 +20,9 @@ import org.apache.hadoop.fs.Path;
 /**
  * A folder of the ledger on any Hadoop filesystem, with small text files in it.
  *
- * <p>Uses create, read, list and delete, and nothing else: no rename. A file may be found torn after a crash; whoever
- * reads one has to notice. Blocks; thread-safe.
+ * <p>Uses create, read, list and delete, and nothing else: no rename, and no checksums of Hadoop's own beside the files of a
+ * local filesystem, which would keep a torn file from being read at all. A file may be found torn after a crash; whoever reads
+ * one has to notice. Blocks; thread-safe.
  *
  * @param files the filesystem
  * @param path the folder, which need not exist
@@ -31,7 +33,8 @@ record LedgerFolder(FileSystem files, Path path) {
     static LedgerFolder of(String path, Configuration hadoop) {
         try {
             Path folder = new Path(path);
-            FileSystem files = folder.getFileSystem(hadoop);
+            FileSystem found = folder.getFileSystem(hadoop);
+            FileSystem files = found instanceof ChecksumFileSystem checked ? checked.getRawFileSystem() : found;
             return new LedgerFolder(files, files.makeQualified(folder));
         } catch (IOException | IllegalArgumentException e) {
             throw StoppedException.failed(

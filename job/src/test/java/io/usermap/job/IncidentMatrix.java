@@ -130,7 +130,9 @@ final class IncidentMatrix {
         }
         int stored = sandbox.mappings().size();
         int requests = sandbox.requests().size();
-        TroubledFiles.heal();
+        if (incident == Incident.DISK_FULL) {
+            TroubledFiles.heal();
+        }
         sandbox.clearFaults();
         int then = second.run("apply");
         List<SandboxRequest> all = sandbox.requests();
@@ -225,7 +227,7 @@ final class IncidentMatrix {
         String word = switch (incident) {
             case ASKED_TO_END ->
                 nothingLeft ? "interrupted; waiting for the requests in flight" : "apply was interrupted. ";
-            case TAKEN_OVER -> "Cannot use the ledger: another run took it over";
+            case TAKEN_OVER -> "another run ";
             case DISK_FULL -> "No space left on device";
             case DRIVER_KILLED, EXECUTOR_KILLED, BOTH_KILLED, SECOND_RUN -> "";
         };

@@ -44,8 +44,8 @@ final class Kill {
             + " \"delay_request\": \"0ms-200ms\", \"delay_answer\": \"50ms-600ms\"}]}";
     /** In burst: as long as a receipt may take on a busy machine from the answer to the end of its file. */
     private static final Duration RECEIPT_IN_BURST = Duration.ofSeconds(3);
-    /** 10 s of allowance, after which a file of receipts is closed, and the same again for a busy machine. */
-    private static final Duration RECEIPT_IN_SMOOTH = Duration.ofSeconds(10).plus(RECEIPT_IN_BURST);
+    /** In smooth: after so much of the allowance a file of receipts is closed. */
+    private static final Duration OF_SMOOTH = Duration.ofSeconds(10);
     /** As many as the allowance lets be under way at a time. */
     private static final int MOST_REQUESTS_IN_FLIGHT = 4;
 
@@ -131,7 +131,8 @@ final class Kill {
             throws IOException, InterruptedException {
         String pacing = random.nextInt(5) < 2 ? "smooth" : "burst";
         String remap = random.nextInt(4) == 0 ? "unmap-first" : "overwrite";
-        ChaosScene.Mode mode = random.nextBoolean()
+        // In smooth, 10 s of the allowance have to be less than the plan.
+        ChaosScene.Mode mode = random.nextBoolean() && pacing.equals("burst")
                 ? new ChaosScene.Mode(pacing, remap, 80, 3)
                 : new ChaosScene.Mode(pacing, remap, 30, 15);
         ChaosScene scene = ChaosScene.after(base, folder, cluster, mode);
@@ -154,6 +155,16 @@ final class Kill {
         JobProcess job = scene.apply();
         String moment = waitForTheMoment(job, planned.size());
         Instant killed = Instant.now();
+        if (!moment.equals(TOO_LATE)) {
+            kill(job);
+        }
+        Set<Event> receipted = scene.receipted();
+        List<Arrival> untilNow = scene.sandbox().arrivals();
+        finish(job);
+        return judged(spark, planned, moment, killed, receipted, untilNow, Duration.between(start, Instant.now()));
+    }
+
+    private void kill(JobProcess job) throws IOException, InterruptedException {
         List<ProcessHandle> executors = job.executors();
         if (victim == Victim.DRIVER) {
             JobProcess.signal(job.driver(), "KILL");
@@ -161,14 +172,12 @@ final class Kill {
                     "the executors follow their driver",
                     Duration.ofSeconds(60),
                     () -> executors.stream().noneMatch(JobProcess::isThere));
-        } else if (!executors.isEmpty()) {
-            JobProcess.signal(executors.get(random.nextInt(executors.size())), "KILL");
+        } else {
+            ProcessHandle one = executors.get(random.nextInt(executors.size()));
+            JobProcess.signal(one, "KILL");
+            Waiting.until("the executor is gone", Duration.ofSeconds(60), () -> !JobProcess.isThere(one));
             Waiting.pass(Duration.ofMillis(200));
         }
-        Set<Event> receipted = scene.receipted();
-        List<Arrival> untilNow = scene.sandbox().arrivals();
-        finish(job);
-        return judged(spark, planned, moment, killed, receipted, untilNow, Duration.between(start, Instant.now()));
     }
 
     private void finish(JobProcess job) throws IOException, InterruptedException {
@@ -200,10 +209,12 @@ final class Kill {
                 () -> !job.isRunning()
                         || (phase == Phase.PLANNING
                                 ? hasClaim()
+                                        && (victim == Victim.DRIVER
+                                                || !job.executors().isEmpty())
                                 : scene.sandbox().figures().received() >= after));
         boolean ended = Waiting.within(Duration.ofMillis(millis), () -> !job.isRunning());
         String when = switch (phase) {
-            case PLANNING -> millis + " ms after the claim";
+            case PLANNING -> millis + " ms after the " + (victim == Victim.DRIVER ? "claim" : "executor's start");
             case SENDING -> millis + " ms after event " + after;
             case PUBLISHING -> millis + " ms after the last event";
         };
@@ -252,13 +263,20 @@ final class Kill {
         Set<Event> needless = new HashSet<>(again);
         needless.retainAll(receipted);
         check(problems, needless.isEmpty(), needless.size() + " with a receipt were sent again");
-        Duration answeredBefore = checkWhatWasSentAgain(problems, again, killed, untilNow);
-        Set<Event> unreceipted = new HashSet<>(ChaosScene.counted(untilNow).keySet());
-        unreceipted.removeAll(receipted);
         int inFlight = untilNow.stream()
                 .filter(arrival -> arrival.answeredAt().isAfter(killed))
                 .mapToInt(arrival -> arrival.events().size())
                 .sum();
+        Duration answeredBefore = checkWhatWasSentAgain(problems, again, killed, untilNow);
+        check(
+                problems,
+                !scene.mode().isSmooth()
+                        || surplus
+                                <= inFlight
+                                        + OF_SMOOTH.toSeconds() * scene.mode().perSecond(),
+                surplus + " sent again in smooth");
+        Set<Event> unreceipted = new HashSet<>(ChaosScene.counted(untilNow).keySet());
+        unreceipted.removeAll(receipted);
         return new Result(
                 seed,
                 victim,
@@ -291,7 +309,7 @@ final class Kill {
                 .min(Instant::compareTo)
                 .orElse(killed);
         Duration before = Duration.between(earliest, killed);
-        Duration most = scene.mode().isSmooth() ? RECEIPT_IN_SMOOTH : RECEIPT_IN_BURST;
+        Duration most = scene.mode().isSmooth() ? OF_SMOOTH.plus(RECEIPT_IN_BURST) : RECEIPT_IN_BURST;
         check(problems, before.compareTo(most) <= 0, "sent again is what was answered " + before + " before");
         if (!scene.mode().isSmooth()) {
             check(

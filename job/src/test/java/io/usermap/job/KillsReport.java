@@ -37,9 +37,9 @@ class KillsReport {
 
             *Equal* means: the sandbox's mappings are those of the source, the ledger knows the same, what arrived is just
             what was planned, and nothing that had a receipt at the kill was sent again. In burst, only what was in flight was,
-            in 4 requests at most; in smooth, also what was answered in the last 10 s. *Before* tells how long before the kill
-            the earliest answer to any of it had come: a request is in flight until its receipt is written, for which burst has
-            3 s on a busy machine, and smooth as much beyond its 10 s.
+            in 4 requests at most; in smooth, at most 10 s of the allowance and what was in flight. *Before* tells how long
+            before the kill the earliest answer to any of it had come: a request is in flight until its receipt is written,
+            for which a busy machine has 3 s, beyond the 10 s of smooth.
 
             %s
 

@@ -46,13 +46,11 @@ class LedgerTest {
     void isNotBegunAnewWhereItCannotSayWhatItIs(String identity) throws Exception {
         ledger();
         Path file = folder.resolve("ledger.json");
-        Files.deleteIfExists(folder.resolve(".ledger.json.crc"));
         Files.writeString(file, identity);
         assertThat(ledger().runs()).as("of nothing but half a file").isEmpty();
         assertThat(file).content().contains("\"loopback\"");
 
         ledger().begin(NOW).folder().write("plan.json", "{}");
-        Files.deleteIfExists(folder.resolve(".ledger.json.crc"));
         Files.writeString(file, identity);
 
         assertThatThrownBy(this::ledger)
@@ -112,7 +110,6 @@ class LedgerTest {
 
         assertThat(ledger().lastSent()).contains(planned);
 
-        Files.deleteIfExists(folder.resolve(".last-sent.crc"));
         Files.writeString(folder.resolve("last-sent"), planned.id().substring(0, 9));
         assertThat(ledger().lastSent())
                 .as("where the note is torn, the last sign of life tells")

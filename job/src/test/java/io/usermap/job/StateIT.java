@@ -266,7 +266,6 @@ class StateIT {
     }
 
     private static void damage(Path file, String text) throws IOException {
-        Files.deleteIfExists(file.resolveSibling("." + file.getFileName() + ".crc"));
         Files.writeString(file, text);
     }
 

@@ -48,20 +48,18 @@ record LeaseFile(String address, boolean leased, SerializableConfiguration confi
 
     /** Nobody watches any more. */
     void delete() throws IOException {
-        path().getFileSystem(configuration.value()).delete(path(), false);
+        files().delete(path(), false);
     }
 
     private void write(String text) throws IOException {
-        FileSystem files = path().getFileSystem(configuration.value());
-        try (OutputStream out = files.create(path(), true)) {
+        try (OutputStream out = files().create(path(), true)) {
             out.write(text.getBytes(StandardCharsets.UTF_8));
         }
     }
 
     /** The text that is there now; empty if there is none. */
     Optional<String> read() throws IOException {
-        FileSystem files = path().getFileSystem(configuration.value());
-        try (InputStream in = files.open(path())) {
+        try (InputStream in = files().open(path())) {
             return Optional.of(new String(in.readAllBytes(), StandardCharsets.UTF_8));
         } catch (FileNotFoundException e) {
             return Optional.empty();
@@ -70,6 +68,10 @@ record LeaseFile(String address, boolean leased, SerializableConfiguration confi
 
     private Path path() {
         return new Path(address);
+    }
+
+    private FileSystem files() throws IOException {
+        return ReceiptFolder.files(path(), configuration.value());
     }
 
     /**

@@ -20,6 +20,7 @@ import java.util.UUID;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.ChecksumFileSystem;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
@@ -66,7 +67,7 @@ final class ReceiptFolder implements Closeable {
             Configuration hadoop, String path, String write, int partition, int partitions, long attempt)
             throws IOException {
         Path folder = new Path(path);
-        FileSystem files = folder.getFileSystem(hadoop);
+        FileSystem files = files(folder, hadoop);
         files.mkdirs(folder);
         String place = "part-%05d-of-%05d-".formatted(partition, partitions);
         // Attempts are numbered anew in every application, and a stream's writes keep their ids across restarts.
@@ -77,6 +78,15 @@ final class ReceiptFolder implements Closeable {
                 folder,
                 place + write + "-" + attempt + "-" + unique,
                 name -> name.startsWith(place) || !name.contains(sameLayout));
+    }
+
+    /**
+     * The filesystem at {@code path}, without checksums of Hadoop's own beside the files of a local one: of a file that is cut
+     * short they would keep the whole lines, too, from being read.
+     */
+    static FileSystem files(Path path, Configuration hadoop) throws IOException {
+        FileSystem files = path.getFileSystem(hadoop);
+        return files instanceof ChecksumFileSystem checked ? checked.getRawFileSystem() : files;
     }
 
     /** Looks through what is there, once no other attempt of the partition writes any more. */
