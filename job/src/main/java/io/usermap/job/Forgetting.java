@@ -101,17 +101,14 @@ final class Forgetting {
                 .or(is("cluster"));
         long count = rows.join(gone, touched, "left_semi").count();
         if (count > 0) {
-            rows.join(gone, is("user_id").or(is("global_user_id")), "left_anti")
+            Dataset<Row> without = rows.join(gone, is("user_id").or(is("global_user_id")), "left_anti")
                     .crossJoin(gone)
                     .withColumn(
                             "previous_global_user_id",
                             when(isNot("previous_global_user_id"), col("previous_global_user_id")))
                     .withColumn("cluster", when(isNot("cluster"), col("cluster")))
-                    .drop("gone")
-                    .write()
-                    .parquet(folder.address(copy));
-            folder.write(copy + WHOLE, "");
-            replace(folder, name, copy);
+                    .drop("gone");
+            replace(folder, name, copy, without);
         }
         return count;
     }
@@ -141,18 +138,15 @@ final class Forgetting {
         if (rows.join(gone, touched.or(isAmong("mapped_from")), "left_semi").isEmpty()) {
             return;
         }
-        rows.join(gone, touched, "left_anti")
+        Dataset<Row> without = rows.join(gone, touched, "left_anti")
                 .crossJoin(gone)
                 .withColumn(
                         "mapped_from",
                         filter(
                                 col("mapped_from"),
                                 one -> one.getField("user_id").notEqual(col("gone"))))
-                .drop("gone")
-                .write()
-                .parquet(folder.address(copy));
-        folder.write(copy + WHOLE, "");
-        replace(folder, name, copy);
+                .drop("gone");
+        replace(folder, name, copy, without);
     }
 
     /** The rows of a plan, or what a {@code verify} has found; a copy of either has the same columns. */
@@ -163,9 +157,15 @@ final class Forgetting {
                 : LedgerRun.rows(spark, address);
     }
 
+    private void replace(LedgerFolder folder, String name, String copy, Dataset<Row> rows) {
+        LedgerRun.write(rows.write(), folder.address(copy));
+        folder.write(copy + WHOLE, "");
+        replace(folder, name, copy);
+    }
+
     private void replace(LedgerFolder folder, String name, String copy) {
         folder.delete(name);
-        rows(folder, copy).write().parquet(folder.address(name));
+        LedgerRun.write(rows(folder, copy).write(), folder.address(name));
         folder.delete(copy + WHOLE);
         folder.delete(copy);
     }

@@ -393,7 +393,10 @@ final class Planning {
 
     private String moved(LedgerRun run, Plan plan, State.Version now) {
         if (now.run().equals(run.id())) {
-            return "it was applied before, which has led to version " + now.version() + " of the state";
+            return (run.hasFailed()
+                            ? "it ended before its end, and what was acknowledged"
+                            : "it was applied before, which")
+                    + " has led to version " + now.version() + " of the state";
         }
         return "it was made for version " + plan.stateVersion() + " of the state, and run " + now.run()
                 + " has led to version " + now.version() + " since: " + Phrases.count(affected(run, now)) + " of its "

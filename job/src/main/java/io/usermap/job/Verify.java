@@ -124,8 +124,7 @@ final class Verify {
         }
         return new Expected(
                 "plan " + saved.id(),
-                spark.read()
-                        .parquet(saved.planAddress())
+                LedgerRun.rows(spark, saved.planAddress())
                         .filter(Planning.sent())
                         .select("user_id", "global_user_id"));
     }

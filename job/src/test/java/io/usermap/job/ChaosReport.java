@@ -35,10 +35,10 @@ class ChaosReport {
             that night. What a schedule meets is up to the machine.
 
             *Equal* means, at the end of a night: the sandbox's mappings are those of the source, the ledger knows the same,
-            nothing arrived that was not planned, all events that were received are accounted for, and nothing was sent again
+            just what was planned arrived, the sandbox counted as many events as are in its log, and nothing was sent again
             needlessly. *For faults* are events that no answer had acknowledged in time; *for incidents* those whose answer came
             to somebody who was killed or stopped before its receipt was out. A sandbox that was killed has forgotten its
-            window, and the requests of its last milliseconds. Exit code 137 is a kill, 130 the end by
+            window and its count; what it had stored in its last milliseconds is in its journal. Exit code 137 is a kill, 130 the end by
             SIGTERM, 143 one before the program listens.
 
             %s

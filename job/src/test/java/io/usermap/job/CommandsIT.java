@@ -185,7 +185,7 @@ class CommandsIT extends CommandCase {
         LedgerFolder claims = LedgerFolder.of(
                 usermap.ledger().resolve("claims").toString(),
                 LOCAL.spark().sparkContext().hadoopConfiguration());
-        try (Claim held = Claim.take(claims, "other", Duration.ofMillis(300), unused -> {}, unused -> {})) {
+        try (Claim held = Claim.take(claims, "other", Duration.ofSeconds(2), unused -> {}, unused -> {})) {
             assertThat(usermap.run("forget", "ann@x.com")).isEqualTo(1);
             assertThat(usermap.err())
                     .contains(

@@ -348,16 +348,17 @@ final class FaultMatrix {
         return faults() + IncidentMatrix.Incident.values().length * Moment.values().length;
     }
 
-    /** Those that take processes are tried by other tests every day, and here with all the rest. */
+    /** Those that take processes are tried by other tests every day, and here with all the rest; the others at one moment. */
     private static List<Future<String>> incidents(Path folder, String extent, ExecutorService threads)
             throws IOException {
         JobProcess.Cluster cluster = JobProcess.Cluster.in(folder, "1,1");
+        List<Moment> all = List.of(Moment.values());
         List<Future<String>> cells = new ArrayList<>();
-        IncidentMatrix.Incident[] incidents = IncidentMatrix.Incident.values();
-        for (int i = 0; i < incidents.length; i++) {
-            IncidentMatrix.Incident incident = incidents[i];
-            for (Moment moment : moments(FAULTS.size() + i, extent)) {
-                if (extent.equals(ALL) || !incident.isOfProcesses()) {
+        for (IncidentMatrix.Incident incident : IncidentMatrix.Incident.values()) {
+            if (extent.equals(ALL) || !incident.isOfProcesses()) {
+                List<Moment> moments =
+                        extent.equals(ALL) ? all : List.of(all.get(Integer.parseInt(extent) % all.size()));
+                for (Moment moment : moments) {
                     cells.add(threads.submit(() -> IncidentMatrix.cell(incident, moment, folder, cluster)));
                 }
             }

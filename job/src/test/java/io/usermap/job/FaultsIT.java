@@ -50,7 +50,7 @@ class FaultsIT {
             is as soon as anything of the state is written. Driver and executor are processes of their own on `local-cluster`.
             The run after it is the next, or the one that takes over. An executor that loses its driver ends its request and
             writes the receipts; on a disk that fills up, half of them find room. An ordinary run of `FaultsIT` tries the last two
-            rows; the ends of processes are tried by `ChaosIT` and `InterruptIT`, and an end at each alteration of a state by
+            at one moment; the ends of processes are tried by `ChaosIT` and `InterruptIT`, and an end at each alteration of a state by
             `StateIT`.
 
             *stored* is what the service holds when the run has ended, or is paused; *twice* are rows that it has stored more than

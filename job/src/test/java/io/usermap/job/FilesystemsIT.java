@@ -30,7 +30,7 @@ class FilesystemsIT extends CommandCase {
                 .hadoopConfiguration()
                 .set("fs." + TroubledFiles.SCHEME + ".impl", TroubledFiles.class.getName());
         usermap.set("ledger.path", TroubledFiles.SCHEME + "://" + usermap.ledger())
-                .set("ledger.lock-term", "1s")
+                .set("ledger.lock-term", "2s")
                 .set("write.writers", "1")
                 .set("write.max-batch-rows", Integer.toString(BATCH))
                 .set("guards.max-remap-share", "1")
@@ -81,7 +81,7 @@ class FilesystemsIT extends CommandCase {
     }
 
     @Test
-    void commandsWorkWhereOnlyPlansAreRenamedAndSlowly() throws IOException {
+    void commandsWorkWhereOnlyWhatSparkWritesIsRenamedAndSlowly() throws IOException {
         TroubledFiles.befall(new TroubledFiles.Trouble() {
             @Override
             public boolean renameCopies() {
@@ -90,7 +90,7 @@ class FilesystemsIT extends CommandCase {
 
             @Override
             public boolean refusesRename(Path path) {
-                return !path.toString().contains("/plan/");
+                return !path.toString().matches(".*/(rewritten-)?(plan|carried-over|verify)/.*");
             }
         });
 
@@ -109,6 +109,21 @@ class FilesystemsIT extends CommandCase {
         assertThat(storedAgain()).isZero();
         assertThat(usermap.run("explain", "user-050")).as(usermap.err()).isZero();
         assertThat(usermap.out()).contains(first, plan);
+        verifiesAndTakesBack(plan);
+    }
+
+    private void verifiesAndTakesBack(String plan) throws IOException {
+        usermap.set("target.secret-key", "s-0123456789abcdef").set("lookup.per-second", "1000");
+        assertThat(usermap.run("verify", "--full")).as(usermap.err()).isZero();
+        assertThat(usermap.run("undo", plan)).as(usermap.err()).isZero();
+        String undo = usermap.out().replaceFirst("(?s)^plan (\\S+)\n.*", "$1");
+        assertThat(usermap.run("apply", undo)).as(usermap.err()).isZero();
+        assertThat(sandbox.mappings()).isEqualTo(mappings(0, "person-1"));
+        assertThat(usermap.run("verify", "--repair")).as(usermap.err()).isZero();
+        pairs(rows(20, "person-1"));
+        assertThat(usermap.run("verify", "--adopt")).as(usermap.err()).isZero();
+        assertThat(usermap.run("forget", "user-050")).as(usermap.err()).isZero();
+        assertThat(exported()).hasSize(USERS - 1).doesNotContainKey("user-050");
     }
 
     @Test

@@ -54,9 +54,10 @@ final class SandboxProcess implements AutoCloseable {
      * A request that arrived.
      *
      * @param took from the moment it was read until its answer was out
+     * @param stored whether its mappings were carried out
      * @param acknowledged whether it was carried out and its answer, which says so, was let go
      */
-    record Arrival(Instant at, Duration took, int status, boolean acknowledged, List<Event> events) {
+    record Arrival(Instant at, Duration took, int status, boolean stored, boolean acknowledged, List<Event> events) {
         Instant answeredAt() {
             return at.plus(took);
         }
@@ -165,9 +166,7 @@ final class SandboxProcess implements AutoCloseable {
             }
             List<Event> events = new ArrayList<>();
             for (JsonNode mapping : request.path("mappings")) {
-                events.add(new Event(
-                        mapping.path("user_id").asText(),
-                        Optional.ofNullable(mapping.path("global_user_id").textValue())));
+                events.add(event(mapping));
             }
             // One that has no answer yet counts as held for long.
             double millis = request.path("took_ms").asDouble(3_600_000);
@@ -175,6 +174,7 @@ final class SandboxProcess implements AutoCloseable {
                     Instant.parse(request.path("arrived_at").asText()),
                     Duration.ofNanos((long) (millis * 1e6)),
                     status,
+                    request.path("stored").asBoolean(),
                     status / 100 == 2 && request.path("stored").asBoolean() && !lost && request.has("took_ms"),
                     events));
         }
@@ -197,6 +197,34 @@ final class SandboxProcess implements AutoCloseable {
 
     void forgetRequests() {
         call(HttpRequest.newBuilder(admin("requests")).DELETE());
+    }
+
+    /** How long its journal is now. */
+    long journal() throws IOException {
+        return Files.size(journalFile());
+    }
+
+    /** All that it has stored since its journal was {@code bytes} long, whether it runs or not; half a line is none. */
+    List<Event> storedSince(long bytes) throws IOException {
+        List<Event> stored = new ArrayList<>();
+        String all = Files.readString(journalFile());
+        String text = all.substring((int) bytes, all.lastIndexOf('\n') + 1);
+        for (String line : text.split("\n", -1)) {
+            if (!line.isEmpty()) {
+                JSON.readTree(line).forEach(mapping -> stored.add(event(mapping)));
+            }
+        }
+        return stored;
+    }
+
+    private Path journalFile() {
+        return folder.resolve("sandbox/mappings.jsonl");
+    }
+
+    private static Event event(JsonNode mapping) {
+        return new Event(
+                mapping.path("user_id").asText(),
+                Optional.ofNullable(mapping.path("global_user_id").textValue()));
     }
 
     private JsonNode ask(String what) {

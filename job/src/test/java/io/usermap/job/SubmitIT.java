@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.usermap.sandbox.Sandbox;
 import io.usermap.sandbox.SandboxOptions;
-import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -50,7 +50,32 @@ class SubmitIT {
         }
     }
 
+    @Test
+    void endsWith130WhenItIsAskedToEnd() throws Exception {
+        try (Sandbox sandbox = Sandbox.start(SandboxOptions.builder().build())) {
+            sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"delay_answer\": \"2s\"}]}");
+            Files.writeString(
+                    folder.resolve("source.csv"),
+                    "user_id,global_user_id\nann@x.com,person-1\nbob@x.com,person-1\ncid@x.com,person-1\n");
+            Process process = start(sandbox, "--set", "write.max-batch-rows=1", "--set", "write.writers=1");
+            Waiting.until(
+                    "the first request is there",
+                    Duration.ofMinutes(2),
+                    () -> !process.isAlive() || !sandbox.requests().isEmpty());
+            JobProcess.signal(process.toHandle(), "TERM");
+
+            Result result = ended(process);
+            assertThat(result.code()).as(result.output()).isEqualTo(130);
+            assertThat(result.output()).contains("apply was interrupted. 1 of its 3 mappings are acknowledged.");
+            assertThat(sandbox.mappings()).hasSize(1);
+        }
+    }
+
     private Result submit(Sandbox sandbox, String... more) throws IOException, InterruptedException {
+        return ended(start(sandbox, more));
+    }
+
+    private Process start(Sandbox sandbox, String... more) throws IOException {
         List<String> line = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Xmx1g",
@@ -78,13 +103,19 @@ class SubmitIT {
                 "--set",
                 "target.api-key=k-1234567"));
         line.addAll(List.of(more));
-        File output = folder.resolve("output.txt").toFile();
-        Process process = new ProcessBuilder(line)
+        return new ProcessBuilder(line)
                 .redirectErrorStream(true)
-                .redirectOutput(output)
+                .redirectOutput(output().toFile())
                 .start();
+    }
+
+    private Result ended(Process process) throws IOException, InterruptedException {
         assertThat(process.waitFor(3, TimeUnit.MINUTES)).as("ends in time").isTrue();
-        return new Result(process.exitValue(), Files.readString(output.toPath()));
+        return new Result(process.exitValue(), Files.readString(output()));
+    }
+
+    private Path output() {
+        return folder.resolve("output.txt");
     }
 
     static Path jar() {

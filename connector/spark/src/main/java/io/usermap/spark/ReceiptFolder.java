@@ -55,7 +55,7 @@ final class ReceiptFolder implements Closeable {
         this.folder = folder;
         this.stem = stem;
         this.earlierOnes = earlierOnes;
-        this.own = new ReceiptTiers(files, folder, stem);
+        this.own = new ReceiptTiers(files, folder, stem, ReceiptTiers.LARGE);
     }
 
     /**

@@ -16,15 +16,15 @@ import org.slf4j.LoggerFactory;
 /**
  * The files that one writer writes: small ones, because a file can be seen only once it is closed, which are merged later.
  *
- * <p>Four files of one tier become one of the next, until they are large. A writer that closes a file every 10 s for 55 hours
- * closes 20,000 and leaves about a dozen. The merged file is written to its end before its parts are deleted, so a crash in
+ * <p>Four files of one tier become one of the next, up to {@value #LARGE} bytes. A writer that closes a file every 10 s for 55
+ * hours closes 20,000; the ten million rows of all writers are then some 2 GB in a few hundred files. The merged file is written to its end before its parts are deleted, so a crash in
  * between leaves lines that are there twice, or a torn file beside all of its parts: readers count a row once. Nothing is
  * renamed. A merge that fails leaves the parts as they are. Not thread-safe.
  */
 final class ReceiptTiers {
     private static final Logger LOG = LoggerFactory.getLogger(ReceiptTiers.class);
     private static final int PARTS = 4;
-    private static final long LARGE = 16L * 1024 * 1024;
+    static final long LARGE = 16L * 1024 * 1024;
     private static final int BUFFER = 64 * 1024;
 
     private record Part(Path path, long bytes) {}
@@ -32,16 +32,24 @@ final class ReceiptTiers {
     private final FileSystem files;
     private final Path folder;
     private final String stem;
+    private final long large;
     private final List<List<Part>> tiers = new ArrayList<>();
     private @Nullable FSDataOutputStream file;
     private @Nullable OutputStream out;
     private Path path;
     private int written;
 
-    ReceiptTiers(FileSystem files, Path folder, String stem) {
+    /**
+     * Tiers without any file yet.
+     *
+     * @param stem how the names of the files begin
+     * @param large bytes beyond which nothing is merged
+     */
+    ReceiptTiers(FileSystem files, Path folder, String stem, long large) {
         this.files = files;
         this.folder = folder;
         this.stem = stem;
+        this.large = large;
         this.path = folder;
     }
 
@@ -94,7 +102,7 @@ final class ReceiptTiers {
         List<Part> full = List.copyOf(parts);
         parts.clear();
         long bytes = full.stream().mapToLong(Part::bytes).sum();
-        if (bytes > LARGE) {
+        if (bytes > large) {
             return;
         }
         Path merged = nextPath();

@@ -6,6 +6,7 @@ import io.usermap.client.Mapping;
 import io.usermap.spark.Receipt.Outcome;
 import io.usermap.spark.ReceiptFolder.Pace;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -70,6 +71,22 @@ class ReceiptFolderTest {
                 .hasSize(1_000)
                 .doesNotHaveDuplicates();
         assertThat(acknowledged(1_010)).containsExactlyInAnyOrderElementsOf(mappings(1_000));
+    }
+
+    @Test
+    void filesThatWouldBecomeTooLargeStayAsTheyAre() throws IOException {
+        org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(folder.toUri());
+        ReceiptTiers tiers = new ReceiptTiers(ReceiptFolder.files(path, new Configuration(false)), path, "part", 1_000);
+        for (int i = 0; i < 70; i++) {
+            tiers.out().write((i + "x".repeat(98)).substring(0, 99).getBytes(StandardCharsets.US_ASCII));
+            tiers.out().write('\n');
+            tiers.close();
+        }
+
+        assertThat(files()).as("17 of four, which are 400 bytes each, and 2").hasSize(17 + 2);
+        assertThat(files().stream().flatMap(ReceiptFolderTest::lines))
+                .hasSize(70)
+                .doesNotHaveDuplicates();
     }
 
     @Test
