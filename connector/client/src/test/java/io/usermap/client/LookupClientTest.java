@@ -215,6 +215,17 @@ class LookupClientTest {
         assertThat(lookup("user-17")).containsExactly(UserLinks.untold("user-17"));
     }
 
+    @Test
+    void onceSomebodyWasTakenNobodyElseIsAskedFor() {
+        server.otherwise(refusing(400, "user-17"));
+
+        try (LookupClient client = client(LookupEncoding.FORM, Duration.ofSeconds(20))) {
+            assertThat(client.lookup(List.of("user-1"))).allMatch(UserLinks::told);
+            assertThat(client.lookup(List.of("user-17"))).containsExactly(UserLinks.untold("user-17"));
+        }
+        assertThat(server.received).hasSize(2);
+    }
+
     /** Refuses requests with {@code status} that ask for one of {@code poison}, and takes the others. */
     private static ScriptedServer.Answer refusing(int status, String... poison) {
         return (exchange, body) -> {
