@@ -1,6 +1,7 @@
 package io.usermap.job;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.entry;
 
@@ -276,9 +277,10 @@ class StateIT {
             first.add(user("user-" + i, "centre"));
         }
         take(first.toArray(Row[]::new));
-        take(user("user-0", "elsewhere"));
+        // Merges all layers, so that only the first version needs what was there before.
+        take(user("user-0", "elsewhere"), user("user-3", "elsewhere"), user("user-4", "elsewhere"));
         Map<String, String> before = remembered(take(user("user-1", null)));
-        // Merges all layers and removes the first version: everything that a publication can come to do.
+        // Merges all layers and removes the first version with its data: everything that a publication can come to do.
         Row[] changes = {user("user-2", "elsewhere"), user("user-8", "centre")};
         Map<String, String> after = new TreeMap<>(before);
         after.put("user-2", "elsewhere");
@@ -311,6 +313,9 @@ class StateIT {
             Map<String, String> found = remembered(state.current());
             assertThat(found).as("cut at alteration %d", alterations).isIn(before, after);
             published += found.equals(after) ? 1 : 0;
+            assertThatCode(() -> state.mayHold("nobody"))
+                    .as("cut at alteration %d: no version names data that is gone", alterations)
+                    .doesNotThrowAnyException();
             State.Version version = take(changes);
             assertThat(remembered(version))
                     .as("cut at alteration %d", alterations)
