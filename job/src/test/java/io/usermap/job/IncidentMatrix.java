@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
@@ -31,6 +32,9 @@ final class IncidentMatrix {
 
     /** One full disk at a time: there is one {@link TroubledFiles} in a JVM. */
     private static final Object DISK = new Object();
+
+    /** A thread for each run, because they wait for each other. */
+    private static final Executor THREADS = run -> new Thread(run, "usermap-incident").start();
 
     /** What befalls the run. */
     enum Incident {
@@ -117,8 +121,8 @@ final class IncidentMatrix {
         Optional<JobProcess> process = incident.ofProcesses
                 ? Optional.of(JobProcess.apply(cluster, place.resolve("apply.log"), first.settings()))
                 : Optional.empty();
-        CompletableFuture<Integer> run =
-                CompletableFuture.supplyAsync(() -> process.isPresent() ? exitCode(process.get()) : first.run("apply"));
+        CompletableFuture<Integer> run = CompletableFuture.supplyAsync(
+                () -> process.isPresent() ? exitCode(process.get()) : first.run("apply"), THREADS);
         Waiting.until("the moment has come, see " + place, LONGEST, () -> run.isDone() || hasCome());
         must(!run.isDone(), "it ended before its moment");
         Set<SandboxRequest.Mapping> inFlight = unanswered();
