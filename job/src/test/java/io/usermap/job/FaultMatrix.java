@@ -323,7 +323,7 @@ final class FaultMatrix {
     /** The argument of {@link #main} for every moment of each fault. */
     static final String ALL = "all";
 
-    private static final int EACH = 3;
+    private static final int EACH = 4;
 
     /** How many samples there are, which together are all of it. */
     static final int SAMPLES = EACH * Moment.values().length;
@@ -333,7 +333,7 @@ final class FaultMatrix {
         if (extent.equals(ALL)) {
             return List.of(all);
         }
-        // Every third fault; which of them, and when, changes from day to day.
+        // Every fourth fault; which of them, and when, changes from day to day.
         int turn = fault + Integer.parseInt(extent);
         return turn % EACH == 0 ? List.of(all[turn / EACH % all.length]) : List.of();
     }
@@ -368,7 +368,7 @@ final class FaultMatrix {
 
     /**
      * Arguments: a folder with the files of {@link Whereabouts}, and {@link #ALL} or the number of a sample, of which there
-     * are {@link #SAMPLES}: one moment of every third fault.
+     * are {@link #SAMPLES}: one moment of every fourth fault.
      */
     public static void main(String[] arguments) throws Exception {
         FaultMatrix matrix = new FaultMatrix(Path.of(arguments[0]));

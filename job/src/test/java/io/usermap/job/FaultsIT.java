@@ -13,13 +13,13 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Every third row of the matrix of faults and moments at one of the moments; the whole table is a committed report. */
+/** Every fourth fault of the matrix of faults and moments at one of the moments; the whole table is a committed report. */
 class FaultsIT {
     private static final String HEAD = """
             # Faults
 
             Every fault of the service at every moment of a run: a whole `apply` of 40 mappings in requests of 10 against the
-            sandbox over HTTP, and, with the fault gone, another one. `FaultsIT` tries every third fault at one moment and compares
+            sandbox over HTTP, and, with the fault gone, another one. `FaultsIT` tries every fourth fault at one moment and compares
             what came out with this table; all of it is tried, and the table written again, by
 
             ```bash
