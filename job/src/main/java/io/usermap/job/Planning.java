@@ -394,7 +394,7 @@ final class Planning {
     private String moved(LedgerRun run, Plan plan, State.Version now) {
         if (now.run().equals(run.id())) {
             return (run.hasFailed()
-                            ? "it ended before its end, and what was acknowledged"
+                            ? "it ended early, and what was acknowledged of it"
                             : "it was applied before, which")
                     + " has led to version " + now.version() + " of the state";
         }

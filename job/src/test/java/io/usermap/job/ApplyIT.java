@@ -303,6 +303,25 @@ class ApplyIT extends CommandCase {
     }
 
     @Test
+    void aPlanThatEndedEarlyIsNotCarriedOnAndNothingOfItIsLost() throws IOException {
+        pairs("user-1,person-1", "user-2,person-1").set("write.max-batch-rows", "1");
+        assertThat(usermap.run("plan")).as(usermap.err()).isZero();
+        String plan = usermap.report().path("run").asText();
+        sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"requests\": 2, \"status\": 401}]}");
+        assertThat(usermap.set("write.writers", "1").run("apply", plan)).isEqualTo(6);
+        assertThat(sandbox.mappings()).hasSize(1);
+
+        assertThat(usermap.run("apply", plan)).isEqualTo(5);
+
+        assertThat(usermap.err())
+                .contains("it ended early, and what was acknowledged of it has led to version 1 of the state."
+                        + " Run 'usermap plan' again.");
+        assertThat(usermap.run("apply")).as(usermap.err()).isZero();
+        assertThat(sandbox.mappings()).hasSize(2);
+        assertThat(sandbox.counts().mapped()).as("none sent twice").isEqualTo(2);
+    }
+
+    @Test
     void refusesALedgerOfAnotherServiceOrOfANewerFormat() throws IOException {
         pairs("user-1,person-1");
         Files.createDirectories(usermap.ledger());
