@@ -26,7 +26,7 @@ class ChaosIT {
     private static final Duration LASTS = Duration.ofSeconds(45);
 
     /** A night with kills of driver, executor and sandbox. */
-    private static final long FIRST_NIGHT = Long.getLong("usermap.chaos.seed", 8);
+    private static final long FIRST_NIGHT = Long.getLong("usermap.chaos.seed", 443);
 
     /** Kills that meet requests in flight, in a window that outlasts the restart. */
     private static final long KILLS = Long.getLong("usermap.kills.seed", 20);

@@ -4,10 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.usermap.sandbox.SandboxRequest;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -152,6 +154,15 @@ class FilesystemsIT extends CommandCase {
         endsRight();
     }
 
+    /** So that nobody waits for the term of a dead one; {@link ClaimTest} and {@link InterruptIT} do. */
+    private void forgetClaims() throws IOException {
+        try (Stream<java.nio.file.Path> claims = Files.list(usermap.ledger().resolve("claims"))) {
+            for (java.nio.file.Path claim : claims.toList()) {
+                Files.delete(claim);
+            }
+        }
+    }
+
     /**
      * As if each run were killed there: from then on nothing can be altered, and of the file at hand half is there. Each goes
      * on from where the one before was ended, farther on its way; the second file of a plan is what its rename has begun to
@@ -173,6 +184,8 @@ class FilesystemsIT extends CommandCase {
 
             assertThat(death.hasCome()).as(end).isTrue();
             assertThat(exitCode).as(end + ": " + usermap.err()).isEqualTo(ExitCode.ERROR);
+            TroubledFiles.heal();
+            forgetClaims();
         }
         endsRight();
     }

@@ -29,6 +29,7 @@ import org.apache.spark.sql.execution.QueryExecution;
 import org.apache.spark.sql.execution.SparkPlan;
 import org.apache.spark.sql.util.QueryExecutionListener;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInfo;
 import org.junit.jupiter.api.io.TempDir;
@@ -174,6 +175,7 @@ class ReadIT extends SparkCase {
     }
 
     @ParameterizedTest
+    @Tag(ONE_SPARK)
     @ValueSource(ints = {1, 4})
     void asManyRequestsAreInFlightAsTheOptionSaysAndNoMore(int concurrency) {
         // Tasks that begin together may still come to their first request at different times.
