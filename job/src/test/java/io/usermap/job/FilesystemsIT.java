@@ -138,7 +138,7 @@ class FilesystemsIT extends CommandCase {
     }
 
     @ParameterizedTest
-    @CsvSource({"/receipts, 3", "/state/data, 1"})
+    @CsvSource({"/receipts, 3", "/state/data, 1", "/state/manifest, 1"})
     void goesOnFromADiskThatWasFull(String what, int from) throws IOException {
         TroubledFiles.FullDisk disk = TroubledFiles.befall(
                 new TroubledFiles.FullDisk(path -> path.toString().contains(what), from));
