@@ -174,8 +174,9 @@ final class CheckedRows {
         }
         Column swallows = lit(false);
         for (Column id : ids) {
-            swallows = swallows.or(
-                    coalesce(length(id).gt(IdRules.MAX_ID_LENGTH).and(LOOKS_LIKE_ROWS.apply(id)), lit(false)));
+            // A condition that is null does not keep AND from its other side; it does keep WHEN.
+            swallows = swallows.or(when(length(id).gt(IdRules.MAX_ID_LENGTH), LOOKS_LIKE_ROWS.apply(id))
+                    .otherwise(false));
         }
         return swallows;
     }

@@ -20,6 +20,8 @@ import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What becomes of the rows of each shape. */
 class CheckedRowsIT {
@@ -275,6 +277,23 @@ class CheckedRowsIT {
         assertThat(usermap.report().path("left_out_by_reason").toString()).isEqualTo("{\"below_min_score\":1}");
         assertThat(usermap.count("map")).isEqualTo(2);
         assertThat(usermap.count("rejected")).isEqualTo(1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "user_id,global_user_id ,person-2 user-2, \"\",person-3 user-3,person-1",
+                "cluster,id ,user-1 c-2, c-3,\"\" c-1,user-2 c-1,user-3",
+                "unique_id_l,unique_id_r user-1, ,user-2 \"\",user-3 user-4,user-5"
+            })
+    void ofCsvWithoutSomeIdsTheRestIsPlanned(String lines) throws IOException {
+        CommandRunner usermap =
+                new CommandRunner(folder).source(lines.split(" ", -1)).set("target.endpoint", "sandbox");
+
+        assertThat(usermap.run("plan")).as(usermap.err()).isZero();
+
+        assertThat(usermap.count("rejected")).isEqualTo(3);
+        assertThat(usermap.count("map")).isEqualTo(1);
     }
 
     @Test
