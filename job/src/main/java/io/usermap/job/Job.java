@@ -214,7 +214,7 @@ final class Job {
     private Ending nothing(Planning planning, LedgerRun of, Ledger ledger, Plan made, Configuration read) {
         show(planning, of, made, read);
         // Done with nothing to send: the next plan compares its source with this one.
-        of.finish(AllowanceLog.empty());
+        of.finish(AllowanceLog.empty(), 0);
         ledger.prune(read.value(Keys.KEEP_RUNS));
         return settled(made, read, Map.of());
     }
@@ -239,7 +239,7 @@ final class Job {
         if (interrupted || now.failure().filter(Job::mayGoOn).isPresent()) {
             sendingRun.interrupt(now.allowanceLog());
         } else {
-            sendingRun.finish(now.allowanceLog());
+            sendingRun.finish(now.allowanceLog(), now.accepted() > 0 ? ledger.stateVersion() : 0);
         }
         ledger.prune(read.value(Keys.KEEP_RUNS));
         return ending;

@@ -145,11 +145,39 @@ final class Ledger {
                 .toList();
     }
 
-    /** The run that began to send and did not come to its end, if there is one. */
+    /**
+     * The run that is to be gone on with, if there is one: it began to send and did not come to its end, or the state has
+     * lost what it led to, which its receipts still tell.
+     *
+     * @throws StoppedException if the state has lost more than that
+     */
     Optional<LedgerRun> unfinished() {
         return runs().stream()
                 .filter(run -> run.hasBegunToSend() && !run.isFinished())
-                .findFirst();
+                .findFirst()
+                .or(this::lost);
+    }
+
+    private Optional<LedgerRun> lost() {
+        long readable = stateVersion();
+        List<LedgerRun> lost =
+                runs().stream().filter(run -> run.ledTo() > readable).toList();
+        lost.stream()
+                .filter(run -> run.ledTo() > readable + 1 || !run.hasReceipts())
+                .findFirst()
+                .ifPresent(run -> {
+                    throw StoppedException.failed("Cannot use the ledger " + folder.path() + ": run " + run.id()
+                            + " has led to version " + run.ledTo()
+                            + " of the state, and the newest that can be read is "
+                            + readable + ". Restore the ledger's folder 'state' from a copy; 'usermap verify --adopt'"
+                            + " fills a new ledger from the service.");
+                });
+        return lost.stream().findFirst();
+    }
+
+    /** The number of the state's newest version that can be read; 0 if there is none. */
+    long stateVersion() {
+        return new Manifests(folder.folder("state")).current().version();
     }
 
     /** {@code run}, which has said so itself, is about to send: what is left of the allowance is its business now. */

@@ -50,8 +50,9 @@ record LedgerRun(String id, LedgerFolder folder) {
      *
      * @param entries the log's
      * @param interrupted whether something of the run is still to be done
+     * @param ledTo the version of the state that was published with what the run was acknowledged; 0 if nothing was
      */
-    record SavedAllowance(List<Used> entries, boolean interrupted) {}
+    record SavedAllowance(List<Used> entries, boolean interrupted, long ledTo) {}
 
     /** Where the rows of the plan are. */
     String planAddress() {
@@ -172,11 +173,12 @@ record LedgerRun(String id, LedgerFolder folder) {
         folder.write(HEARTBEAT, now.toString());
     }
 
+    /** Whether requests may have left; a receipt tells so too, should the heartbeat be lost. */
     boolean hasBegunToSend() {
-        return folder.has(HEARTBEAT);
+        return folder.has(HEARTBEAT) || hasReceipts();
     }
 
-    /** The last sign of life; a beat that was cut short counts from when it was written. */
+    /** The last sign of life; a beat that was cut short counts from when it was written, one that is lost long ago. */
     Instant lastBeat() {
         try {
             return Instant.parse(folder.read(HEARTBEAT).orElse(""));
@@ -191,25 +193,34 @@ record LedgerRun(String id, LedgerFolder folder) {
         beat(now);
     }
 
-    /** Marks the run as done, with what of the allowance is used up. */
-    void finish(AllowanceLog log) {
-        save(log, false);
+    /**
+     * Marks the run as done, with what of the allowance is used up.
+     *
+     * @param ledTo the version of the state that was published with what the run was acknowledged; 0 if nothing was
+     */
+    void finish(AllowanceLog log, long ledTo) {
+        save(log, false, ledTo);
     }
 
     /** Leaves the run to whoever resumes it, with what of the allowance is used up. */
     void interrupt(AllowanceLog log) {
-        save(log, true);
+        save(log, true, 0);
     }
 
-    private void save(AllowanceLog log, boolean interrupted) {
+    private void save(AllowanceLog log, boolean interrupted, long ledTo) {
         List<Used> entries = log.entries().stream()
                 .map(entry -> new Used(entry.until().toString(), entry.mappings()))
                 .toList();
-        folder.write(ALLOWANCE, Json.sealed(new SavedAllowance(entries, interrupted)));
+        folder.write(ALLOWANCE, Json.sealed(new SavedAllowance(entries, interrupted, ledTo)));
     }
 
     boolean isFinished() {
         return savedAllowance().filter(saved -> !saved.interrupted()).isPresent();
+    }
+
+    /** The version of the state that the run has led to; 0 if it is not finished, or nothing was acknowledged. */
+    long ledTo() {
+        return savedAllowance().map(SavedAllowance::ledTo).orElse(0L);
     }
 
     private Optional<SavedAllowance> savedAllowance() {

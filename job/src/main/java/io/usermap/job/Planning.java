@@ -56,6 +56,11 @@ final class Planning {
         Shape shape = Shape.of(source.schema(), configuration);
         console.event("source: " + shape.inWords());
         console.event("source: " + shape.howToOverride());
+        ledger.unfinished()
+                .ifPresent(
+                        unfinished -> console.event(
+                                "run " + unfinished.id()
+                                        + " has not come to its end, and this plan reckons without it; 'usermap apply' finishes it first"));
         State state = ledger.state(spark);
         State.Version version = state.current();
         Dataset<Row> checked = CheckedRows.of(source, shape, configuration.idRules());

@@ -95,7 +95,10 @@ final class Sending {
         long before = run.hasReceipts()
                 ? Receipts.listingAgain(() -> Receipts.of(spark, run).count()).accepted()
                 : 0;
-        if (run.hasBegunToSend()) {
+        if (run.ledTo() > ledger.stateVersion()) {
+            console.event("the state has lost what run " + run.id() + " led to: its manifest cannot be read. The run's"
+                    + " receipts tell of " + Phrases.count(before) + " mappings, which are taken in again");
+        } else if (run.hasBegunToSend()) {
             console.event("run " + run.id() + " was interrupted: " + Phrases.count(before) + " of its "
                     + Phrases.count(plan.writes()) + " mappings are acknowledged; sending the other "
                     + Phrases.count(Math.max(0, plan.writes() - before)));

@@ -8,7 +8,6 @@ import java.io.Serial;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
@@ -53,7 +52,6 @@ import org.apache.spark.util.SerializableConfiguration;
  * them in the other, in few pages of each.
  */
 final class State {
-    private static final String MANIFEST = "manifest-";
     private static final int VERSIONS_KEPT = 3;
     private static final int LAYERS_AFTER_BASE = 8;
     private static final int REWRITE_BASE_AT = 4;
@@ -106,10 +104,12 @@ final class State {
 
     private final SparkSession spark;
     private final LedgerFolder folder;
+    private final Manifests manifests;
 
     State(SparkSession spark, LedgerFolder folder) {
         this.spark = spark;
         this.folder = folder;
+        this.manifests = new Manifests(folder);
     }
 
     /**
@@ -118,23 +118,7 @@ final class State {
      * @throws StoppedException if versions were published and none can be read
      */
     Version current() {
-        List<String> manifests = manifests();
-        Optional<Version> newest = manifests.stream()
-                .flatMap(name -> folder.read(name).flatMap(text -> Json.unsealed(text, Version.class)).stream())
-                .findFirst();
-        if (newest.isEmpty() && !werePublicationsCutShort(manifests)) {
-            throw StoppedException.failed("Cannot read the state " + folder.path() + ": none of its "
-                    + manifests.size() + " manifests is whole, and without one everything would look new. Restore the"
-                    + " ledger from a copy; 'usermap verify --adopt' fills a new one from the service.");
-        }
-        return newest.orElse(Version.NONE);
-    }
-
-    /** Whether these are the very first versions, and each of them ends before its end: then there never was a state. */
-    private boolean werePublicationsCutShort(List<String> manifests) {
-        return newestNumber() == manifests.size()
-                && manifests.stream()
-                        .noneMatch(name -> folder.read(name).orElse("").endsWith("}\n"));
+        return manifests.current();
     }
 
     /** The rows of {@code version}. */
@@ -226,7 +210,7 @@ final class State {
     Version take(Dataset<Row> changes, long sourceRows, String run) {
         List<String> found = folder.names();
         Version before = current();
-        long newest = newestNumber();
+        long newest = manifests.newestNumber();
         Dataset<Row> keyed = changes.select(
                         col("user_id"),
                         col("global_user_id"),
@@ -247,7 +231,7 @@ final class State {
             }
             Version version =
                     new Version(newest + 1, compacted(layers), before.acknowledged() + delta.mapped(), sourceRows, run);
-            publish(version);
+            manifests.publish(version);
             // That of a layer which was merged at once is in nothing that was published.
             prune(VERSIONS_KEPT, Stream.concat(found.stream(), data(layers)).toList());
             return version;
@@ -261,8 +245,8 @@ final class State {
      * publication has left that was cut short. Looks into a few pages, on the driver.
      */
     boolean mayHold(String user) {
-        List<Layer> layers = manifests().stream()
-                .flatMap(name -> folder.read(name).flatMap(text -> Json.unsealed(text, Version.class)).stream())
+        List<Layer> layers = manifests
+                .versions()
                 .flatMap(version -> version.layers().stream())
                 .distinct()
                 .toList();
@@ -290,12 +274,12 @@ final class State {
     long without(String user, String run) {
         List<String> found = folder.names();
         Version before = current();
-        long newest = newestNumber();
+        long newest = manifests.newestNumber();
         UTF8String forgotten = UTF8String.fromString(user);
         StateWriter.Written base = rewritten(
                 before.users(), entry -> !forgotten.equals(entry.user()) && !forgotten.equals(entry.target()));
         Layer only = new Layer(base.segment(), byTarget(base.segment()));
-        publish(new Version(newest + 1, List.of(only), base.mapped(), before.sourceRows(), run));
+        manifests.publish(new Version(newest + 1, List.of(only), base.mapped(), before.sourceRows(), run));
         prune(1, found);
         return before.acknowledged() - base.mapped();
     }
@@ -341,15 +325,6 @@ final class State {
                 partitions(parts), (part, unused) -> StateWriter.rewritten(zipped.entries(part, parts), kept), zipped);
     }
 
-    private void publish(Version version) {
-        // Whoever was paused for long on the way here finds the number taken, also between the two.
-        if (newestNumber() >= version.version() || !folder.writeNew(name(version.version()), Json.sealed(version))) {
-            throw StoppedException.failed(
-                    "Cannot use the ledger: another run has published a state while this one worked on"
-                            + " its own, which therefore counts for nothing. Run the command again.");
-        }
-    }
-
     /**
      * Removes all but the newest {@code versions}, and of {@code data} what these do not need.
      *
@@ -357,14 +332,12 @@ final class State {
      *     because somebody else may have written it while this process was paused
      */
     private void prune(int versions, List<String> data) {
-        List<String> manifests = manifests();
-        Set<String> kept = manifests.stream()
-                .limit(versions)
-                .flatMap(name -> folder.read(name).flatMap(text -> Json.unsealed(text, Version.class)).stream())
+        Set<String> kept = manifests
+                .newest(versions)
                 .flatMap(version -> data(version.layers()))
                 .collect(Collectors.toSet());
         // Manifests first: none may name data that is gone.
-        manifests.stream().skip(versions).forEach(folder::delete);
+        manifests.keep(versions);
         data.stream()
                 .filter(name -> name.startsWith(DATA) && !kept.contains(name))
                 .forEach(folder::delete);
@@ -375,23 +348,5 @@ final class State {
         return layers.stream()
                 .flatMap(layer ->
                         Stream.of(layer.users().folder(), layer.targets().folder()));
-    }
-
-    private List<String> manifests() {
-        return folder.names().stream()
-                .filter(name -> name.startsWith(MANIFEST))
-                .sorted(Comparator.reverseOrder())
-                .toList();
-    }
-
-    private long newestNumber() {
-        return manifests().stream()
-                .findFirst()
-                .map(name -> Long.parseLong(name.substring(MANIFEST.length(), name.length() - ".json".length())))
-                .orElse(0L);
-    }
-
-    private static String name(long version) {
-        return MANIFEST + "%012d".formatted(version) + ".json";
     }
 }

@@ -13,6 +13,8 @@ import java.util.Map;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code plan} and {@code apply} as whole commands; asserts what the sandbox holds. */
 class ApplyIT extends CommandCase {
@@ -190,13 +192,17 @@ class ApplyIT extends CommandCase {
         assertThat(sandbox.requests()).isEmpty();
     }
 
-    @Test
-    void resumesWhatACrashHasLeft() throws IOException {
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void resumesWhatACrashHasLeft(boolean heartbeatIsThere) throws IOException {
         pairs(IntStream.range(0, 50)
                 .mapToObj(i -> "user-%03d,person-1".formatted(i))
                 .toArray(String[]::new));
         assertThat(usermap.run("apply")).as(usermap.err()).isZero();
         crashAfterFirstRequest();
+        if (!heartbeatIsThere) {
+            Files.delete(usermap.runs().get(0).resolve("heartbeat"));
+        }
         sandbox.clearRequests();
 
         assertThat(usermap.run("apply")).as(usermap.err()).isZero();
@@ -209,6 +215,47 @@ class ApplyIT extends CommandCase {
                 .as("what has a receipt is not sent again")
                 .hasSize(49)
                 .doesNotHaveDuplicates();
+    }
+
+    @Test
+    void takesInAgainWhatTheStateHasLost() throws IOException {
+        pairs("user-1,person-1", "user-2,person-1");
+        apply();
+        pairs("user-1,person-1", "user-2,person-1", "user-3,person-1");
+        apply();
+        cut(usermap.ledger().resolve("state/manifest-000000000002.json"), 40);
+
+        assertThat(usermap.run("plan")).isZero();
+        assertThat(usermap.err()).contains(" has not come to its end, and this plan reckons without it;");
+        assertThat(usermap.run("apply")).as(usermap.err()).isZero();
+
+        assertThat(usermap.err())
+                .contains(
+                        "the state has lost what run ",
+                        " led to: its manifest cannot be read. The run's receipts tell of 1");
+        assertThat(usermap.run("export")).isZero();
+        assertThat(usermap.out().lines()).hasSize(4);
+        assertThat(sandbox.counts().mapped()).as("none sent twice").isEqualTo(3);
+    }
+
+    @Test
+    void endsWhereTheStateHasLostMoreThanOneRun() throws IOException {
+        pairs("user-1,person-1");
+        apply();
+        pairs("user-1,person-1", "user-2,person-1");
+        String last = apply();
+        for (String version : versions()) {
+            cut(usermap.ledger().resolve("state").resolve(version), 0);
+        }
+
+        for (String command : List.of("plan", "apply", "export")) {
+            assertThat(usermap.run(command)).as(command).isEqualTo(1);
+            assertThat(usermap.err())
+                    .contains(
+                            "run " + last + " has led to version 2 of the state, and the newest that can be read is 0."
+                                    + " Restore the ledger's folder 'state' from a copy;");
+        }
+        assertThat(sandbox.counts().mapped()).isEqualTo(2);
     }
 
     /**

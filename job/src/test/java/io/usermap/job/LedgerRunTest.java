@@ -44,9 +44,17 @@ class LedgerRunTest {
         assertThat(run.lastBeat()).isEqualTo(NOW);
 
         AllowanceLog log = new AllowanceLog(List.of(new AllowanceLog.Entry(NOW.plusSeconds(31), 1500)));
-        run.finish(log);
+        run.finish(log, 0);
         assertThat(run.isFinished()).isTrue();
         assertThat(run.allowance()).contains(log);
+    }
+
+    @Test
+    void hasBegunToSendWhereThereAreReceipts() {
+        run.folder().folder("receipts").write("part-00000-0.jsonl", "");
+
+        assertThat(run.hasBegunToSend()).as("though its heartbeat is lost").isTrue();
+        assertThat(run.lastBeat()).isEqualTo(Instant.EPOCH);
     }
 
     @Test
@@ -67,7 +75,7 @@ class LedgerRunTest {
     @Test
     void isUnfinishedWhereTheMarkIsTorn() throws IOException {
         run.beat(NOW);
-        run.finish(AllowanceLog.empty());
+        run.finish(AllowanceLog.empty(), 0);
         tear("allowance.json");
 
         assertThat(run.isFinished()).isFalse();

@@ -74,7 +74,7 @@ class LedgerTest {
             runs.add(run);
         }
         for (int hour : new int[] {0, 2, 4}) {
-            sends(runs.get(hour)).finish(AllowanceLog.empty());
+            sends(runs.get(hour)).finish(AllowanceLog.empty(), 0);
         }
 
         ledger().prune(4);
@@ -95,7 +95,7 @@ class LedgerTest {
 
         ledger().prune(2);
         assertThat(ledger().runs()).containsExactly(runs.get(4), runs.get(3), atWork);
-        atWork.finish(AllowanceLog.empty());
+        atWork.finish(AllowanceLog.empty(), 0);
         ledger().prune(2);
         assertThat(ledger().runs()).as("the plans stay").hasSize(3);
     }
