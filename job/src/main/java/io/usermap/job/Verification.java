@@ -90,7 +90,7 @@ final class Verification {
     Verified look(LedgerRun run, Expected expected, Optional<Integer> sample) throws InterruptedException {
         Dataset<Row> all = expected.users().select("user_id", "global_user_id").persist();
         Dataset<Row> drawn =
-                sample.map(most -> drawn(all, expected.of(), most)).orElse(all).persist();
+                sample.map(most -> drawn(all, expected.of(), most).persist()).orElse(all);
         try {
             long population = all.count();
             long users = drawn.count();

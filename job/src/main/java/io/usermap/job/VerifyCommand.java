@@ -15,13 +15,15 @@ import picocli.CommandLine.ParentCommand;
         description = "Reads mappings back from the service and compares them with the ledger, or with a plan.",
         footer = {
             "",
-            "Looks up a random sample of the users in the ledger's state, or in a plan, and tells the interval in which the",
-            "drift of all of them lies. The service tells 100 users a request, and its limit is unknown: 'lookup.per-second'",
-            "is careful. What is found of each user is in the run's folder, as Parquet.",
+            "Looks up a random sample of the users in the ledger's state, or in a plan, and tells the interval in which the"
+                    + " drift of all of them lies. A request asks for 100 users, at the rate of 'lookup.per-second', which"
+                    + " is careful because the limit is unknown. What is found of each user is in the run's folder, as"
+                    + " Parquet.",
             "",
-            "--adopt takes the service for right: what it holds of the ids in source and ledger becomes the state. So begins",
-            "who has mappings in the service already. --repair takes the ledger for right: it saves a plan of the difference,",
-            "which 'usermap apply' with the printed id carries out. Both look everything up; neither sends anything."
+            "--adopt takes the service for right: what it holds of the ids in source and ledger becomes the state. So begins"
+                    + " who has mappings in the service already. --repair takes the ledger for right: it saves a plan of"
+                    + " the difference, which 'usermap apply' with the printed id carries out. Both look everything up;"
+                    + " neither sends anything."
         },
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,

@@ -71,8 +71,10 @@ public sealed interface SecretReference {
             missing = "the environment variable " + env.name() + " is not set. Export it where the driver starts.";
         } else if (this instanceof InFile file) {
             value = read(file.path());
-            missing = "the file " + file.path() + " cannot be read, or is too large for a key. Check its path and"
-                    + " permissions on the driver.";
+            missing = "the file " + file.path()
+                    + (value.isPresent()
+                            ? " is empty. Write the key into it."
+                            : " cannot be read, or is too large for a key. Check its path and permissions on the driver.");
         } else {
             InScope scope = (InScope) this;
             value = ask(store, scope);

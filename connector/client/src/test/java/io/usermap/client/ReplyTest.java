@@ -57,11 +57,20 @@ class ReplyTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {402, 404, 405, 407, 410, 414, 415, 451})
+    @ValueSource(ints = {402, 405, 407, 410, 414, 415, 451})
     void everyOtherRefusalWouldBeTheSameForEachRequest(int status) {
         assertThat(of(status))
                 .isEqualTo(new Reply.Fatal(
                         status,
                         "the service answered " + status + ", which no retry would change. Check the endpoint."));
+    }
+
+    @Test
+    void aPageThatIsNotThereIsTheEndpointsFault() {
+        assertThat(of(404))
+                .isEqualTo(new Reply.Fatal(
+                        404,
+                        "the service answered 404, which no retry would change. Check the endpoint: it is a base URL,"
+                                + " without the API's own path /usermap."));
     }
 }

@@ -83,6 +83,15 @@ class SecretReferenceTest {
     }
 
     @Test
+    void namesTheFileThatHoldsNothing(@TempDir Path directory) throws IOException {
+        Path file = Files.writeString(directory.resolve("key"), " \n");
+
+        assertThatThrownBy(() -> resolve("file:" + file, Map.of()))
+                .isInstanceOf(InvalidSettingsException.class)
+                .hasMessage("Cannot read a key: the file " + file + " is empty. Write the key into it.");
+    }
+
+    @Test
     void readsNoMoreOfAFileThanAKeyMayHave() {
         assertThatThrownBy(() -> resolve("file:/dev/zero", Map.of()))
                 .isInstanceOf(InvalidSettingsException.class)
