@@ -43,7 +43,7 @@ final class CheckedRows {
     private static final String DELIMITERS = ",;\t|";
 
     private static final UserDefinedFunction LOOKS_LIKE_ROWS =
-            udf((UDF1<String, Boolean>) CheckedRows::looksLikeRows, DataTypes.BooleanType);
+            udf((UDF1<String, Boolean>) id -> id != null && looksLikeRows(id), DataTypes.BooleanType);
 
     private CheckedRows() {}
 
@@ -174,9 +174,8 @@ final class CheckedRows {
         }
         Column swallows = lit(false);
         for (Column id : ids) {
-            // A condition that is null does not keep AND from its other side; it does keep WHEN.
-            swallows = swallows.or(when(length(id).gt(IdRules.MAX_ID_LENGTH), LOOKS_LIKE_ROWS.apply(id))
-                    .otherwise(false));
+            swallows = swallows.or(
+                    coalesce(length(id).gt(IdRules.MAX_ID_LENGTH).and(LOOKS_LIKE_ROWS.apply(id)), lit(false)));
         }
         return swallows;
     }

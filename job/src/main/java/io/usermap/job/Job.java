@@ -165,6 +165,7 @@ final class Job {
             Claim claim,
             Target target) {
         Sending sending = new Sending(session.spark(), read, ledger, console, claim, interruption);
+        sending.takeInWhatIsLost();
         Optional<Ending> resumed = resume(ledger, read, sending, target, claim);
         boolean inFull =
                 resumed.filter(ending -> ending.exitCode() == ExitCode.DONE).isPresent();
@@ -214,7 +215,7 @@ final class Job {
     private Ending nothing(Planning planning, LedgerRun of, Ledger ledger, Plan made, Configuration read) {
         show(planning, of, made, read);
         // Done with nothing to send: the next plan compares its source with this one.
-        of.finish(AllowanceLog.empty(), 0);
+        of.finish(AllowanceLog.empty(), Optional.empty());
         ledger.prune(read.value(Keys.KEEP_RUNS));
         return settled(made, read, Map.of());
     }
@@ -239,7 +240,7 @@ final class Job {
         if (interrupted || now.failure().filter(Job::mayGoOn).isPresent()) {
             sendingRun.interrupt(now.allowanceLog());
         } else {
-            sendingRun.finish(now.allowanceLog(), now.accepted() > 0 ? ledger.stateVersion() : 0);
+            sendingRun.finish(now.allowanceLog(), now.published());
         }
         ledger.prune(read.value(Keys.KEEP_RUNS));
         return ending;

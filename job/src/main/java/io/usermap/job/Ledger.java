@@ -10,6 +10,8 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
@@ -145,39 +147,52 @@ final class Ledger {
                 .toList();
     }
 
-    /**
-     * The run that is to be gone on with, if there is one: it began to send and did not come to its end, or the state has
-     * lost what it led to, which its receipts still tell.
-     *
-     * @throws StoppedException if the state has lost more than that
-     */
+    /** The run that began to send and did not come to its end, if there is one. */
     Optional<LedgerRun> unfinished() {
         return runs().stream()
                 .filter(run -> run.hasBegunToSend() && !run.isFinished())
-                .findFirst()
-                .or(this::lost);
+                .findFirst();
     }
 
-    private Optional<LedgerRun> lost() {
-        long readable = stateVersion();
-        List<LedgerRun> lost =
-                runs().stream().filter(run -> run.ledTo() > readable).toList();
-        lost.stream()
-                .filter(run -> run.ledTo() > readable + 1 || !run.hasReceipts())
-                .findFirst()
-                .ifPresent(run -> {
-                    throw StoppedException.failed("Cannot use the ledger " + folder.path() + ": run " + run.id()
-                            + " has led to version " + run.ledTo()
-                            + " of the state, and the newest that can be read is "
-                            + readable + ". Restore the ledger's folder 'state' from a copy; 'usermap verify --adopt'"
-                            + " fills a new ledger from the service.");
-                });
+    /**
+     * The run whose acknowledged mappings the state has lost, though they were published: the newest manifest is damaged or
+     * gone. The run's receipts still tell of them.
+     *
+     * @throws StoppedException if receipts do not tell all that is lost
+     */
+    Optional<LedgerRun> lost() {
+        SortedMap<Long, LedgerRun> led = new TreeMap<>();
+        for (LedgerRun run : runs()) {
+            run.published().ifPresent(published -> led.put(published.to(), run));
+        }
+        // Looked up after the runs: what somebody publishes meanwhile is not taken for lost then.
+        long readable = new Manifests(folder.folder("state")).current().version();
+        List<LedgerRun> lost = List.copyOf(led.tailMap(readable + 1).values());
+        boolean isInReceipts = lost.stream()
+                .allMatch(run -> run.hasReceipts()
+                        && run.published()
+                                .filter(published -> published.from() <= readable)
+                                .isPresent());
+        if (lost.size() > 1 || !isInReceipts) {
+            throw StoppedException.failed("Cannot use the ledger " + folder.path() + ": run "
+                    + lost.get(lost.size() - 1).id() + " has led to version " + led.lastKey()
+                    + " of the state, and the newest that can be read is " + readable
+                    + ". Restore the ledger's folder 'state' from a copy; 'usermap verify --adopt' fills a new ledger from"
+                    + " the service.");
+        }
         return lost.stream().findFirst();
     }
 
-    /** The number of the state's newest version that can be read; 0 if there is none. */
-    long stateVersion() {
-        return new Manifests(folder.folder("state")).current().version();
+    /**
+     * Ends a command that needs the state where the state has lost something.
+     *
+     * @throws StoppedException if it has; it says what to do
+     */
+    void requireNothingLost() {
+        lost().ifPresent(run -> {
+            throw StoppedException.failed("Cannot use the ledger " + folder.path() + ": its state has lost what run "
+                    + run.id() + " led to. Run 'usermap apply', which takes it in again from the run's receipts.");
+        });
     }
 
     /** {@code run}, which has said so itself, is about to send: what is left of the allowance is its business now. */
@@ -207,7 +222,11 @@ final class Ledger {
         Stream<LedgerRun> others = runs.stream().filter(run -> !run.hasBegunToSend() && !finished.contains(run));
         Stream.concat(finished.stream().skip(keep), others.skip(keep))
                 .filter(run -> !last.filter(run::equals).isPresent())
-                .forEach(run -> folder.folder("runs").delete(run.id()));
+                .forEach(run -> {
+                    // Should the rest stay, it is no run that began to send.
+                    run.forgetThatItSent();
+                    folder.folder("runs").delete(run.id());
+                });
     }
 
     /** The acknowledged mappings. */

@@ -75,6 +75,7 @@ final class LedgerCommands {
 
         @Override
         Ending run(JobSession session, Ledger ledger, Configuration configuration, Console console) {
+            ledger.requireNothingLost();
             LedgerRun undone = ledger.named(run);
             if (undone.hasBegunToSend() && !undone.isFinished()) {
                 throw StoppedException.failed("Cannot undo run " + undone.id()
@@ -143,6 +144,7 @@ final class LedgerCommands {
 
         @Override
         Ending run(JobSession session, Ledger ledger, Configuration configuration, Console console) throws Exception {
+            ledger.requireNothingLost();
             Export export = new Export(format, Optional.ofNullable(output), console);
             export.requireRoom(session.hadoop());
             export.write(ledger.inForce(session.spark()));
@@ -174,6 +176,7 @@ final class LedgerCommands {
 
         @Override
         Ending run(JobSession session, Ledger ledger, Configuration configuration, Console console) {
+            ledger.requireNothingLost();
             Explanation found =
                     withSource(Explanation.of(session.spark(), ledger, id), session, configuration, console);
             if (format == Flags.LogFormat.JSON) {
@@ -231,6 +234,7 @@ final class LedgerCommands {
                     configuration.value(Keys.LOCK_TERM),
                     duration -> Thread.sleep(duration.toMillis()),
                     console::event)) {
+                ledger.requireNothingLost();
                 ledger.unfinished().ifPresent(unfinished -> {
                     throw StoppedException.failed("Cannot forget: run " + unfinished.id()
                             + " has not come to its end. Run 'usermap apply' first, which finishes it.");

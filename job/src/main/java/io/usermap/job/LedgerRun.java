@@ -10,6 +10,7 @@ import org.apache.spark.sql.DataFrameWriter;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One run's folder in the ledger.
@@ -50,9 +51,20 @@ record LedgerRun(String id, LedgerFolder folder) {
      *
      * @param entries the log's
      * @param interrupted whether something of the run is still to be done
-     * @param ledTo the version of the state that was published with what the run was acknowledged; 0 if nothing was
+     * @param published the state with what the run was acknowledged; null if nothing was, or the run is to be gone on with
      */
-    record SavedAllowance(List<Used> entries, boolean interrupted, long ledTo) {}
+    record SavedAllowance(
+            List<Used> entries,
+            boolean interrupted,
+            @Nullable Published published) {}
+
+    /**
+     * Versions of the state before and after a run.
+     *
+     * @param from the version that the run's mappings were added to
+     * @param to the version that holds them
+     */
+    record Published(long from, long to) {}
 
     /** Where the rows of the plan are. */
     String planAddress() {
@@ -173,12 +185,16 @@ record LedgerRun(String id, LedgerFolder folder) {
         folder.write(HEARTBEAT, now.toString());
     }
 
-    /** Whether requests may have left; a receipt tells so too, should the heartbeat be lost. */
     boolean hasBegunToSend() {
-        return folder.has(HEARTBEAT) || hasReceipts();
+        return folder.has(HEARTBEAT);
     }
 
-    /** The last sign of life; a beat that was cut short counts from when it was written, one that is lost long ago. */
+    /** The first step of removing a run: what is left should the next ones fail is none that an apply would go on with. */
+    void forgetThatItSent() {
+        folder.delete(HEARTBEAT);
+    }
+
+    /** The last sign of life; a beat that was cut short counts from when it was written. */
     Instant lastBeat() {
         try {
             return Instant.parse(folder.read(HEARTBEAT).orElse(""));
@@ -196,31 +212,31 @@ record LedgerRun(String id, LedgerFolder folder) {
     /**
      * Marks the run as done, with what of the allowance is used up.
      *
-     * @param ledTo the version of the state that was published with what the run was acknowledged; 0 if nothing was
+     * @param published the state with what the run was acknowledged; empty if nothing was
      */
-    void finish(AllowanceLog log, long ledTo) {
-        save(log, false, ledTo);
+    void finish(AllowanceLog log, Optional<Published> published) {
+        save(log, false, published);
     }
 
     /** Leaves the run to whoever resumes it, with what of the allowance is used up. */
     void interrupt(AllowanceLog log) {
-        save(log, true, 0);
+        save(log, true, Optional.empty());
     }
 
-    private void save(AllowanceLog log, boolean interrupted, long ledTo) {
+    private void save(AllowanceLog log, boolean interrupted, Optional<Published> published) {
         List<Used> entries = log.entries().stream()
                 .map(entry -> new Used(entry.until().toString(), entry.mappings()))
                 .toList();
-        folder.write(ALLOWANCE, Json.sealed(new SavedAllowance(entries, interrupted, ledTo)));
+        folder.write(ALLOWANCE, Json.sealed(new SavedAllowance(entries, interrupted, published.orElse(null))));
     }
 
     boolean isFinished() {
         return savedAllowance().filter(saved -> !saved.interrupted()).isPresent();
     }
 
-    /** The version of the state that the run has led to; 0 if it is not finished, or nothing was acknowledged. */
-    long ledTo() {
-        return savedAllowance().map(SavedAllowance::ledTo).orElse(0L);
+    /** The state with what the run was acknowledged; empty if the run is not finished, or nothing was. */
+    Optional<Published> published() {
+        return savedAllowance().flatMap(saved -> Optional.ofNullable(saved.published()));
     }
 
     private Optional<SavedAllowance> savedAllowance() {

@@ -56,6 +56,7 @@ final class Planning {
         Shape shape = Shape.of(source.schema(), configuration);
         console.event("source: " + shape.inWords());
         console.event("source: " + shape.howToOverride());
+        ledger.requireNothingLost();
         ledger.unfinished()
                 .ifPresent(
                         unfinished -> console.event(
@@ -359,6 +360,7 @@ final class Planning {
      * @throws StoppedException if it is stale, telling what moved, or if its rows are others than those that were planned
      */
     Plan saved(LedgerRun run) {
+        ledger.requireNothingLost();
         Plan plan = run.plan();
         if (plan.format() > Plan.FORMAT) {
             throw StoppedException.failed(

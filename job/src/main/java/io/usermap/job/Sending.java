@@ -38,6 +38,7 @@ final class Sending {
      * @param accepted mappings that are acknowledged, earlier attempts of the run included; a remap in two steps is two
      * @param before mappings of these that an earlier attempt had acknowledged
      * @param rejectedByReason rows that the service refused, or that could not be sent
+     * @param published the state with all that is acknowledged; empty if nothing is
      * @param figures what the data source counted in this attempt
      * @param allowanceLog what of the window is used up
      * @param took how long it took
@@ -47,6 +48,7 @@ final class Sending {
             long accepted,
             long before,
             Map<String, Long> rejectedByReason,
+            Optional<LedgerRun.Published> published,
             UserMapRun.Progress figures,
             AllowanceLog allowanceLog,
             Duration took,
@@ -95,10 +97,7 @@ final class Sending {
         long before = run.hasReceipts()
                 ? Receipts.listingAgain(() -> Receipts.of(spark, run).count()).accepted()
                 : 0;
-        if (run.ledTo() > ledger.stateVersion()) {
-            console.event("the state has lost what run " + run.id() + " led to: its manifest cannot be read. The run's"
-                    + " receipts tell of " + Phrases.count(before) + " mappings, which are taken in again");
-        } else if (run.hasBegunToSend()) {
+        if (run.hasBegunToSend()) {
             console.event("run " + run.id() + " was interrupted: " + Phrases.count(before) + " of its "
                     + Phrases.count(plan.writes()) + " mappings are acknowledged; sending the other "
                     + Phrases.count(Math.max(0, plan.writes() - before)));
@@ -133,11 +132,15 @@ final class Sending {
             AllowanceLog log = writing.allowanceLog();
             // Nothing is sent any more: should what follows fail, whoever resumes need not assume the worst.
             run.interrupt(log);
-            Receipts.Count count = Receipts.listingAgain(() -> taken(run, plan));
+            Receipts.Count count =
+                    Receipts.listingAgain(() -> Receipts.of(spark, run).count());
+            Optional<LedgerRun.Published> published =
+                    count.accepted() > 0 ? Optional.of(published(run, plan)) : Optional.empty();
             return new Sent(
                     count.accepted(),
                     before,
                     count.rejectedByReason(),
+                    published,
                     figures,
                     log,
                     Duration.ofNanos(System.nanoTime() - startNanos),
@@ -171,19 +174,25 @@ final class Sending {
         }
     }
 
-    /** Takes the run's receipts into the state, and counts them. */
-    private Receipts.Count taken(LedgerRun run, Plan plan) {
-        Receipts receipts = Receipts.of(spark, run);
-        Receipts.Count count = receipts.count();
-        if (count.accepted() > 0) {
-            State state = ledger.state(spark);
-            // After a feed, the next table is still compared with the last table.
-            long sourceRows =
-                    plan.whole() ? plan.counts().sourceRows() : state.current().sourceRows();
-            claim.requireHeld();
-            state.take(receipts.acknowledged(), sourceRows, run.id());
-        }
-        return count;
+    /** Takes what {@code run} was acknowledged into the state. */
+    private LedgerRun.Published published(LedgerRun run, Plan plan) {
+        State state = ledger.state(spark);
+        State.Version before = state.current();
+        // After a feed, the next table is still compared with the last table.
+        long sourceRows = plan.whole() ? plan.counts().sourceRows() : before.sourceRows();
+        claim.requireHeld();
+        State.Version after =
+                Receipts.listingAgain(() -> state.take(Receipts.of(spark, run).acknowledged(), sourceRows, run.id()));
+        return new LedgerRun.Published(before.version(), after.version());
+    }
+
+    /** Takes what the state has lost of a run that is at its end in once more, from its receipts; sends nothing. */
+    void takeInWhatIsLost() {
+        ledger.lost().ifPresent(run -> {
+            console.event(
+                    "the state has lost what run " + run.id() + " led to; taking it in again from the run's receipts");
+            LedgerRun.Published unused = published(run, run.plan());
+        });
     }
 
     /**

@@ -88,6 +88,7 @@ final class Verify {
                         spark.sparkContext().hadoopConfiguration(),
                         read.value(Keys.LEDGER_PATH),
                         Target.identity(read));
+                ledger.requireNothingLost();
                 Optional<LedgerRun> planned = plan.map(ledger::named);
                 LedgerRun begun = ledger.begin(startedAt);
                 run = begun;

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -44,17 +45,9 @@ class LedgerRunTest {
         assertThat(run.lastBeat()).isEqualTo(NOW);
 
         AllowanceLog log = new AllowanceLog(List.of(new AllowanceLog.Entry(NOW.plusSeconds(31), 1500)));
-        run.finish(log, 0);
+        run.finish(log, Optional.empty());
         assertThat(run.isFinished()).isTrue();
         assertThat(run.allowance()).contains(log);
-    }
-
-    @Test
-    void hasBegunToSendWhereThereAreReceipts() {
-        run.folder().folder("receipts").write("part-00000-0.jsonl", "");
-
-        assertThat(run.hasBegunToSend()).as("though its heartbeat is lost").isTrue();
-        assertThat(run.lastBeat()).isEqualTo(Instant.EPOCH);
     }
 
     @Test
@@ -75,7 +68,7 @@ class LedgerRunTest {
     @Test
     void isUnfinishedWhereTheMarkIsTorn() throws IOException {
         run.beat(NOW);
-        run.finish(AllowanceLog.empty(), 0);
+        run.finish(AllowanceLog.empty(), Optional.empty());
         tear("allowance.json");
 
         assertThat(run.isFinished()).isFalse();

@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -74,7 +75,7 @@ class LedgerTest {
             runs.add(run);
         }
         for (int hour : new int[] {0, 2, 4}) {
-            sends(runs.get(hour)).finish(AllowanceLog.empty(), 0);
+            sends(runs.get(hour)).finish(AllowanceLog.empty(), Optional.empty());
         }
 
         ledger().prune(4);
@@ -95,7 +96,7 @@ class LedgerTest {
 
         ledger().prune(2);
         assertThat(ledger().runs()).containsExactly(runs.get(4), runs.get(3), atWork);
-        atWork.finish(AllowanceLog.empty(), 0);
+        atWork.finish(AllowanceLog.empty(), Optional.empty());
         ledger().prune(2);
         assertThat(ledger().runs()).as("the plans stay").hasSize(3);
     }
@@ -116,5 +117,47 @@ class LedgerTest {
                 .contains(planned);
         newer.beat(NOW.plusSeconds(180));
         assertThat(ledger().lastSent()).contains(newer);
+    }
+
+    private LedgerRun finished(LedgerRun run, long from, long to) {
+        sends(run).finish(AllowanceLog.empty(), Optional.of(new LedgerRun.Published(from, to)));
+        return run;
+    }
+
+    @Test
+    void findsTheRunThatTheStateHasLost() {
+        LedgerRun run = finished(ledger().begin(NOW), 0, 1);
+        run.folder().folder("receipts").write("part-00000-0.jsonl", "");
+
+        assertThat(ledger().lost()).contains(run);
+        assertThatThrownBy(() -> ledger().requireNothingLost())
+                .isInstanceOf(StoppedException.class)
+                .hasMessageContaining("its state has lost what run " + run.id() + " led to. Run 'usermap apply'");
+    }
+
+    @Test
+    void endsWhereReceiptsDoNotTellAllThatIsLost() {
+        finished(ledger().begin(NOW), 0, 1);
+        assertThatThrownBy(() -> ledger().lost())
+                .as("receipts are gone")
+                .isInstanceOf(StoppedException.class)
+                .hasMessageContaining("and the newest that can be read is 0. Restore the ledger's folder 'state'");
+        ledger().runs().get(0).folder().folder("receipts").write("part-00000-0.jsonl", "");
+
+        LedgerRun later = finished(ledger().begin(NOW.plusSeconds(60)), 1, 2);
+        later.folder().folder("receipts").write("part-00000-0.jsonl", "");
+        assertThatThrownBy(() -> ledger().lost())
+                .as("two are")
+                .hasMessageContaining("run " + later.id() + " has led to version 2 of the state");
+    }
+
+    @Test
+    void endsWhereSomethingBesideTheRunIsLost() {
+        LedgerRun run = finished(ledger().begin(NOW), 1, 2);
+        run.folder().folder("receipts").write("part-00000-0.jsonl", "");
+
+        assertThatThrownBy(() -> ledger().lost())
+                .as("whatever led to version 1 is lost as well")
+                .hasMessageContaining("has led to version 2 of the state, and the newest that can be read is 0");
     }
 }
