@@ -213,15 +213,20 @@ final class Ledger {
 
     /**
      * Removes all but the last {@code keep} runs that have finished, and as many plans and verifications. A run that began to
-     * send and is unfinished stays, and the one that sent last.
+     * send and is unfinished stays, and so do the one that sent last and the one that led to the newest state.
      */
     void prune(int keep) {
         Optional<LedgerRun> last = lastSent();
         List<LedgerRun> runs = runs();
+        Optional<LedgerRun> publisher = runs.stream()
+                .filter(run -> run.published().isPresent())
+                .max(Comparator.comparing(
+                        run -> run.published().map(LedgerRun.Published::to).orElse(0L)));
         List<LedgerRun> finished = runs.stream().filter(LedgerRun::isFinished).toList();
         Stream<LedgerRun> others = runs.stream().filter(run -> !run.hasBegunToSend() && !finished.contains(run));
         Stream.concat(finished.stream().skip(keep), others.skip(keep))
                 .filter(run -> !last.filter(run::equals).isPresent())
+                .filter(run -> !publisher.filter(run::equals).isPresent())
                 .forEach(run -> {
                     // Should the rest stay, it is no run that began to send.
                     run.forgetThatItSent();

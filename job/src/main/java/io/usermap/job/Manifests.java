@@ -22,6 +22,11 @@ record Manifests(LedgerFolder folder) {
     Version current() {
         List<String> names = names();
         Optional<Version> newest = versions(names).findFirst();
+        // Somebody may publish or forget meanwhile, and remove what was listed.
+        for (List<String> now = names(); !now.equals(names); now = names()) {
+            names = now;
+            newest = versions(names).findFirst();
+        }
         if (newest.isEmpty() && !wereCutShort(names)) {
             throw StoppedException.failed("Cannot read the state " + folder.path() + ": none of its " + names.size()
                     + " manifests is whole, and without one everything would look new. Restore the"

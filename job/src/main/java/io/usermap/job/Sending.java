@@ -135,7 +135,7 @@ final class Sending {
             Receipts.Count count =
                     Receipts.listingAgain(() -> Receipts.of(spark, run).count());
             Optional<LedgerRun.Published> published =
-                    count.accepted() > 0 ? Optional.of(published(run, plan)) : Optional.empty();
+                    count.accepted() > 0 ? Optional.of(published(run, Optional.of(plan), 0)) : Optional.empty();
             return new Sent(
                     count.accepted(),
                     before,
@@ -174,16 +174,20 @@ final class Sending {
         }
     }
 
-    /** Takes what {@code run} was acknowledged into the state. */
-    private LedgerRun.Published published(LedgerRun run, Plan plan) {
+    /** Takes what {@code run} was acknowledged into the state, as version {@code least} of it or a later one. */
+    private LedgerRun.Published published(LedgerRun run, Optional<Plan> plan, long least) {
         State state = ledger.state(spark);
-        State.Version before = state.current();
-        // After a feed, the next table is still compared with the last table.
-        long sourceRows = plan.whole() ? plan.counts().sourceRows() : before.sourceRows();
-        claim.requireHeld();
-        State.Version after =
-                Receipts.listingAgain(() -> state.take(Receipts.of(spark, run).acknowledged(), sourceRows, run.id()));
-        return new LedgerRun.Published(before.version(), after.version());
+        return Receipts.listingAgain(() -> {
+            Dataset<Row> acknowledged = Receipts.of(spark, run).acknowledged();
+            State.Version before = state.current();
+            // After a feed, the next table is still compared with the last table.
+            long sourceRows = plan.filter(Plan::whole)
+                    .map(whole -> whole.counts().sourceRows())
+                    .orElse(before.sourceRows());
+            claim.requireHeld();
+            State.Version after = state.take(acknowledged, sourceRows, run.id(), least);
+            return new LedgerRun.Published(before.version(), after.version());
+        });
     }
 
     /** Takes what the state has lost of a run that is at its end in once more, from its receipts; sends nothing. */
@@ -191,7 +195,8 @@ final class Sending {
         ledger.lost().ifPresent(run -> {
             console.event(
                     "the state has lost what run " + run.id() + " led to; taking it in again from the run's receipts");
-            LedgerRun.Published unused = published(run, run.plan());
+            long least = run.published().map(LedgerRun.Published::to).orElse(0L);
+            LedgerRun.Published unused = published(run, run.savedPlan(), least);
         });
     }
 

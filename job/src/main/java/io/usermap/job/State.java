@@ -208,6 +208,11 @@ final class State {
      * @param sourceRows rows of the source that they came from
      */
     Version take(Dataset<Row> changes, long sourceRows, String run) {
+        return take(changes, sourceRows, run, 0);
+    }
+
+    /** As {@link #take(Dataset, long, String)}, as version {@code least} or a later one. */
+    Version take(Dataset<Row> changes, long sourceRows, String run, long least) {
         List<String> found = folder.names();
         Version before = current();
         long newest = manifests.newestNumber();
@@ -229,8 +234,12 @@ final class State {
             if (delta.segment().entries() > 0) {
                 layers.add(new Layer(delta.segment(), byTarget(delta.segment())));
             }
-            Version version =
-                    new Version(newest + 1, compacted(layers), before.acknowledged() + delta.mapped(), sourceRows, run);
+            Version version = new Version(
+                    Math.max(newest + 1, least),
+                    compacted(layers),
+                    before.acknowledged() + delta.mapped(),
+                    sourceRows,
+                    run);
             manifests.publish(version);
             // That of a layer which was merged at once is in nothing that was published.
             prune(VERSIONS_KEPT, Stream.concat(found.stream(), data(layers)).toList());

@@ -152,6 +152,17 @@ class LedgerTest {
     }
 
     @Test
+    void keepsTheRunThatLedToTheNewestState() {
+        LedgerRun publisher = finished(ledger().begin(NOW), 0, 1);
+        LedgerRun rejected = sends(ledger().begin(NOW.plusSeconds(60)));
+        rejected.finish(AllowanceLog.empty(), Optional.empty());
+
+        ledger().prune(1);
+
+        assertThat(ledger().runs()).containsExactly(rejected, publisher);
+    }
+
+    @Test
     void endsWhereSomethingBesideTheRunIsLost() {
         LedgerRun run = finished(ledger().begin(NOW), 1, 2);
         run.folder().folder("receipts").write("part-00000-0.jsonl", "");

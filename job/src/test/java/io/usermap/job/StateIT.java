@@ -85,6 +85,15 @@ class StateIT {
     }
 
     @Test
+    void aVersionThatIsTakenInAgainHasANumberNoSmallerThanBefore() {
+        Dataset<Row> users = LOCAL.spark().createDataFrame(List.of(user("anna@x", "bob@x")), State.SCHEMA);
+
+        assertThat(state.take(users, 7, "a-run", 5).version()).isEqualTo(5);
+        assertThat(state.take(users, 7, "a-run", 5).version()).isEqualTo(6);
+        assertThat(remembered(state.current())).containsExactly(entry("anna@x", "bob@x"));
+    }
+
+    @Test
     void takesTheSameChangesOnceOnly() throws IOException {
         take(user("anna@x", "bob@x"), user("carl@x", "bob@x"));
         State.Version once = take(user("anna@x", "eve@x"));

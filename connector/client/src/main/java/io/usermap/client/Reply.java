@@ -79,7 +79,7 @@ public sealed interface Reply {
         String cause = status / 100 == 3
                 ? "the endpoint redirects elsewhere (" + status + "). Set the endpoint to where it redirects."
                 : "the service answered " + status + ", which no retry would change. Check the endpoint"
-                        + (status == 404 ? ": it is a base URL, without the API's own path /usermap." : ".");
+                        + (status == 404 ? ": it is a base URL, without the API's own path." : ".");
         return new Fatal(status, cause);
     }
 }

@@ -71,6 +71,6 @@ class ReplyTest {
                 .isEqualTo(new Reply.Fatal(
                         404,
                         "the service answered 404, which no retry would change. Check the endpoint: it is a base URL,"
-                                + " without the API's own path /usermap."));
+                                + " without the API's own path."));
     }
 }

