@@ -166,14 +166,14 @@ class ProcessesIT extends ProcessCase {
     @Order(4)
     void aSpeculativeTwinSendsNothingWhileItsOriginalLives() throws Exception {
         bothExecutors();
-        Dataset<Row> rows = users("user", 4_000).filter("pmod(hash(user_id), 4) = 0 OR user_id < 'user-0000040'");
+        Dataset<Row> rows = users("user", 8_000).filter("pmod(hash(user_id), 4) = 0 OR user_id < 'user-0000040'");
         long count = rows.count();
         long quick = rows.filter("pmod(hash(user_id), 4) > 0").count();
         try (Gate gate = Gate.before(sandbox.endpoint());
                 UserMapRun run = run(options(gate.endpoint()))) {
-            gate.closeTo(user -> partitionOf(user) == STRAGGLER);
             CompletableFuture<Void> writing = start(rows, run);
             Waiting.until("the other partitions are sent", () -> mappedOutside(STRAGGLER) == quick);
+            gate.closeTo(user -> partitionOf(user) == STRAGGLER);
             Waiting.until(
                     "the straggler has a request on its way", () -> !gate.held().isEmpty());
             Waiting.until("its twin runs", () -> tasks.hasTwin(STRAGGLER));
