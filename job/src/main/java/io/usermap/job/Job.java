@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -129,7 +130,7 @@ final class Job {
             Ending ending = execution.ending(
                     () -> {
                         try (Target target = Target.open(read)) {
-                            return apply(session, read, ledger, saved, allowed, begun, claim, target);
+                            return apply(new Work(session.spark(), read, ledger, claim, target), saved, allowed, begun);
                         }
                     },
                     interruption);
@@ -155,38 +156,40 @@ final class Job {
         }
     }
 
-    private Ending apply(
-            JobSession session,
-            Configuration read,
-            Ledger ledger,
-            Optional<String> saved,
-            Set<String> allowed,
-            LedgerRun begun,
-            Claim claim,
-            Target target) {
-        Sending sending = new Sending(session.spark(), read, ledger, console, claim, interruption);
-        sending.takeInWhatIsLost();
-        Optional<Ending> resumed = resume(ledger, read, sending, target, claim);
+    /**
+     * What an {@code apply} works with while the ledger is claimed.
+     *
+     * @param spark the session
+     * @param read the settings
+     * @param ledger the ledger
+     * @param claim the claim on it
+     * @param target the service
+     */
+    private record Work(SparkSession spark, Configuration read, Ledger ledger, Claim claim, Target target) {}
+
+    private Ending apply(Work work, Optional<String> saved, Set<String> allowed, LedgerRun begun) {
+        publication(work).takeInWhatIsLost();
+        Optional<Ending> resumed = resume(work);
         boolean inFull =
                 resumed.filter(ending -> ending.exitCode() == ExitCode.DONE).isPresent();
         if (resumed.isPresent() && (!inFull || begun.equals(run))) {
             return resumed.get();
         }
-        interruption.during(() -> session.spark().sparkContext().cancelAllJobs());
+        interruption.during(() -> work.spark().sparkContext().cancelAllJobs());
         LedgerRun resumedRun = run;
         Plan resumedPlan = plan;
         run = begun;
         Sending.Sent resumedSent = sent;
         sent = null;
         savesReport = !begun.isFinished();
-        Planning planning = new Planning(session.spark(), read, ledger, console);
+        Planning planning = new Planning(work.spark(), work.read(), work.ledger(), console);
         Plan made = planned(saved.isPresent() ? planning.saved(begun) : planning.make(begun));
         savesReport = true;
-        tripped = Guards.tripped(made, read, allowed);
+        tripped = Guards.tripped(made, work.read(), allowed);
         if (!tripped.isEmpty()) {
             return guarded();
         }
-        claim.requireHeld();
+        work.claim().requireHeld();
         if (made.writes() == 0 && resumed.isPresent()) {
             // Nothing came on top of what was resumed, so that is what the command has done.
             run = resumedRun;
@@ -194,13 +197,15 @@ final class Job {
             sent = resumedSent;
             return resumed.get();
         }
-        return made.writes() == 0
-                ? nothing(planning, begun, ledger, made, read)
-                : send(sending, begun, made, read, target, ledger, claim);
+        return made.writes() == 0 ? nothing(work, planning, begun, made) : send(work, begun, made);
     }
 
-    private Optional<Ending> resume(Ledger ledger, Configuration read, Sending sending, Target target, Claim claim) {
-        return ledger.unfinished().map(found -> {
+    private Publication publication(Work work) {
+        return new Publication(work.spark(), work.ledger(), work.claim(), console);
+    }
+
+    private Optional<Ending> resume(Work work) {
+        return work.ledger().unfinished().map(found -> {
             run = found;
             Plan begun = found.savedPlan()
                     .orElseThrow(
@@ -208,41 +213,40 @@ final class Job {
                                     "Cannot go on with run " + found.id()
                                             + ", which was interrupted: its plan.json cannot be read. Bring the file back; or move the"
                                             + " run's folder out of the ledger, and run 'usermap verify --adopt' for what it had sent."));
-            return send(sending, found, planned(begun), read, target, ledger, claim);
+            return send(work, found, planned(begun));
         });
     }
 
-    private Ending nothing(Planning planning, LedgerRun of, Ledger ledger, Plan made, Configuration read) {
-        show(planning, of, made, read);
+    private Ending nothing(Work work, Planning planning, LedgerRun of, Plan made) {
+        show(planning, of, made, work.read());
         // Done with nothing to send: the next plan compares its source with this one.
         of.finish(AllowanceLog.empty(), Optional.empty());
-        ledger.prune(read.value(Keys.KEEP_RUNS));
-        return settled(made, read, Map.of());
+        work.ledger().prune(work.read().value(Keys.KEEP_RUNS));
+        return settled(made, work.read(), Map.of());
     }
 
-    private Ending send(
-            Sending sending,
-            LedgerRun sendingRun,
-            Plan made,
-            Configuration read,
-            Target target,
-            Ledger ledger,
-            Claim claim) {
-        Sending.Sent now = sending.send(sendingRun, made, target);
+    /** Sends {@code made}, and takes what was acknowledged into the state before the run counts as done. */
+    private Ending send(Work work, LedgerRun sendingRun, Plan made) {
+        Sending sending = new Sending(work.spark(), work.read(), work.ledger(), work.claim(), console, interruption);
+        Sending.Sent now = sending.send(sendingRun, made, work.target());
         sent = now;
+        Optional<LedgerRun.Published> published =
+                now.accepted() > 0 ? Optional.of(publication(work).publish(sendingRun, made)) : Optional.empty();
         console.summary(Summary.ofApply(made, now));
         boolean interrupted = now.failure().filter(interruption::explains).isPresent();
         Ending ending = interrupted
                 ? Ending.INTERRUPTED
-                : now.failure().map(execution::failed).orElseGet(() -> settled(made, read, now.rejectedByReason()));
-        claim.requireHeld();
+                : now.failure()
+                        .map(execution::failed)
+                        .orElseGet(() -> settled(made, work.read(), now.rejectedByReason()));
+        work.claim().requireHeld();
         sendingRun.save(report(ending));
         if (interrupted || now.failure().filter(Job::mayGoOn).isPresent()) {
             sendingRun.interrupt(now.allowanceLog());
         } else {
-            sendingRun.finish(now.allowanceLog(), now.published());
+            sendingRun.finish(now.allowanceLog(), published);
         }
-        ledger.prune(read.value(Keys.KEEP_RUNS));
+        work.ledger().prune(work.read().value(Keys.KEEP_RUNS));
         return ending;
     }
 

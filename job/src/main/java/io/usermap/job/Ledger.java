@@ -161,10 +161,7 @@ final class Ledger {
      * @throws StoppedException if receipts do not tell all that is lost
      */
     Optional<LedgerRun> lost() {
-        SortedMap<Long, LedgerRun> led = new TreeMap<>();
-        for (LedgerRun run : runs()) {
-            run.published().ifPresent(published -> led.put(published.to(), run));
-        }
+        SortedMap<Long, LedgerRun> led = ledTo(runs());
         // Looked up after the runs: what somebody publishes meanwhile is not taken for lost then.
         long readable = new Manifests(folder.folder("state")).current().version();
         List<LedgerRun> lost = List.copyOf(led.tailMap(readable + 1).values());
@@ -181,6 +178,15 @@ final class Ledger {
                     + " the service.");
         }
         return lost.stream().findFirst();
+    }
+
+    /** Those of {@code runs} that led to a version of the state, by that version. */
+    private static SortedMap<Long, LedgerRun> ledTo(List<LedgerRun> runs) {
+        SortedMap<Long, LedgerRun> led = new TreeMap<>();
+        for (LedgerRun run : runs) {
+            run.published().ifPresent(published -> led.put(published.to(), run));
+        }
+        return led;
     }
 
     /**
@@ -218,15 +224,12 @@ final class Ledger {
     void prune(int keep) {
         Optional<LedgerRun> last = lastSent();
         List<LedgerRun> runs = runs();
-        Optional<LedgerRun> publisher = runs.stream()
-                .filter(run -> run.published().isPresent())
-                .max(Comparator.comparing(
-                        run -> run.published().map(LedgerRun.Published::to).orElse(0L)));
+        SortedMap<Long, LedgerRun> led = ledTo(runs);
         List<LedgerRun> finished = runs.stream().filter(LedgerRun::isFinished).toList();
         Stream<LedgerRun> others = runs.stream().filter(run -> !run.hasBegunToSend() && !finished.contains(run));
         Stream.concat(finished.stream().skip(keep), others.skip(keep))
                 .filter(run -> !last.filter(run::equals).isPresent())
-                .filter(run -> !publisher.filter(run::equals).isPresent())
+                .filter(run -> led.isEmpty() || !run.equals(led.get(led.lastKey())))
                 .forEach(run -> {
                     // Should the rest stay, it is no run that began to send.
                     run.forgetThatItSent();

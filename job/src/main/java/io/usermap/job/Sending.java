@@ -23,11 +23,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Sends the rows of a saved plan through the data source, and takes what was acknowledged into the state.
+ * Sends the rows of a saved plan through the data source, with receipts of what was acknowledged.
  *
- * <p>In this order: heartbeat, requests with their receipts, state. Remaps in two steps have receipts of each step, so that
- * whoever resumes knows which of them is due. A crash before the state is published leaves receipts,
- * which the next {@code apply} takes in; one after it makes it take the same receipts in once more, which changes nothing.
+ * <p>The heartbeat comes first, then requests and their receipts. Remaps in two steps have receipts of each step, so that
+ * whoever resumes knows which of them is due.
  * Three threads run beside the write: one beats the heart, one tells the progress, one hands the claim's lease on.
  */
 final class Sending {
@@ -38,7 +37,6 @@ final class Sending {
      * @param accepted mappings that are acknowledged, earlier attempts of the run included; a remap in two steps is two
      * @param before mappings of these that an earlier attempt had acknowledged
      * @param rejectedByReason rows that the service refused, or that could not be sent
-     * @param published the state with all that is acknowledged; empty if nothing is
      * @param figures what the data source counted in this attempt
      * @param allowanceLog what of the window is used up
      * @param took how long it took
@@ -48,7 +46,6 @@ final class Sending {
             long accepted,
             long before,
             Map<String, Long> rejectedByReason,
-            Optional<LedgerRun.Published> published,
             UserMapRun.Progress figures,
             AllowanceLog allowanceLog,
             Duration took,
@@ -65,22 +62,22 @@ final class Sending {
     private final SparkSession spark;
     private final Configuration configuration;
     private final Ledger ledger;
-    private final Console console;
     private final Claim claim;
+    private final Console console;
     private final Interruption interruption;
 
     Sending(
             SparkSession spark,
             Configuration configuration,
             Ledger ledger,
-            Console console,
             Claim claim,
+            Console console,
             Interruption interruption) {
         this.spark = spark;
         this.configuration = configuration;
         this.ledger = ledger;
-        this.console = console;
         this.claim = claim;
+        this.console = console;
         this.interruption = interruption;
     }
 
@@ -134,13 +131,10 @@ final class Sending {
             run.interrupt(log);
             Receipts.Count count =
                     Receipts.listingAgain(() -> Receipts.of(spark, run).count());
-            Optional<LedgerRun.Published> published =
-                    count.accepted() > 0 ? Optional.of(published(run, Optional.of(plan), 0)) : Optional.empty();
             return new Sent(
                     count.accepted(),
                     before,
                     count.rejectedByReason(),
-                    published,
                     figures,
                     log,
                     Duration.ofNanos(System.nanoTime() - startNanos),
@@ -172,32 +166,6 @@ final class Sending {
         } catch (Exception e) { // Spark throws checked exceptions that its methods do not declare
             console.event("nobody knows whether all tasks have come to their end: " + Source.firstLine(e));
         }
-    }
-
-    /** Takes what {@code run} was acknowledged into the state, as version {@code least} of it or a later one. */
-    private LedgerRun.Published published(LedgerRun run, Optional<Plan> plan, long least) {
-        State state = ledger.state(spark);
-        return Receipts.listingAgain(() -> {
-            Dataset<Row> acknowledged = Receipts.of(spark, run).acknowledged();
-            State.Version before = state.current();
-            // After a feed, the next table is still compared with the last table.
-            long sourceRows = plan.filter(Plan::whole)
-                    .map(whole -> whole.counts().sourceRows())
-                    .orElse(before.sourceRows());
-            claim.requireHeld();
-            State.Version after = state.take(acknowledged, sourceRows, run.id(), least);
-            return new LedgerRun.Published(before.version(), after.version());
-        });
-    }
-
-    /** Takes what the state has lost of a run that is at its end in once more, from its receipts; sends nothing. */
-    void takeInWhatIsLost() {
-        ledger.lost().ifPresent(run -> {
-            console.event(
-                    "the state has lost what run " + run.id() + " led to; taking it in again from the run's receipts");
-            long least = run.published().map(LedgerRun.Published::to).orElse(0L);
-            LedgerRun.Published unused = published(run, run.savedPlan(), least);
-        });
     }
 
     /**

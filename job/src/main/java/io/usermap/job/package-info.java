@@ -6,7 +6,8 @@
  * right), {@code Components} (edges) and {@code Changes} (feeds),
  * {@code Pairs} (chains and cycles), {@code Election} (who stands for a cluster) and {@code Planner} (what differs from
  * the acknowledged state); {@code Guards} judges it. {@code Ledger} keeps plans, receipts, reports and {@code State};
- * {@code Sending} sends a plan, in an order of steps that a crash at any instant does not harm. {@code Progress},
+ * {@code Sending} sends a plan and {@code Publication} takes what was acknowledged into the state, in an order of steps that
+ * a crash at any instant does not harm. {@code Progress},
  * {@code Summary} and {@code Report} tell people and programs about it.
  *
  * <p>Everything here runs on the driver, apart from the row checks of {@code CheckedRows}. Nothing that grows with the

@@ -228,12 +228,25 @@ public final class Allowance {
 
     /** {@code writer} has closed or aborted: it asks no more, and another attempt of its partition may. */
     public void leave(Writer writer) {
+        leaveTurn(writer);
+        live.leave(writer);
+    }
+
+    /**
+     * {@code writer} has left, and all its rows are settled. Other attempts of its partition wait as if it were silent: they
+     * have nothing to send, and whoever started them is about to end them.
+     */
+    public void finish(Writer writer, long now) {
+        leaveTurn(writer);
+        live.heard(writer, now);
+    }
+
+    private void leaveTurn(Writer writer) {
         turns.of(writer)
                 .filter(Question::open)
                 .ifPresent(question -> answers.add(new Later(question.request, Duration.ZERO)));
         turns.remove(writer);
         leaveShares(writer);
-        live.leave(writer);
     }
 
     /** Nobody may send for {@code write} any more; its open questions are answered with {@code reason}. */
@@ -313,11 +326,6 @@ public final class Allowance {
     /** Whether slices are spaced evenly, by the rules or after a 429. */
     public boolean smooth() {
         return budget.smooth();
-    }
-
-    /** Whether {@code writer} is the live attempt of its partition. */
-    public boolean isLive(Writer writer) {
-        return live.isLive(writer);
     }
 
     /** How many questions wait for an answer. */

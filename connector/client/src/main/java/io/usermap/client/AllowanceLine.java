@@ -26,6 +26,10 @@ public interface AllowanceLine {
     /** Asks that nothing more is sent for the whole write, by any of its writers. */
     void stop(String reason);
 
-    /** Ends the line: this attempt asks for nothing more. Repeated calls change nothing. */
-    void leave(Tally tally);
+    /**
+     * Ends the line: this attempt asks for nothing more. Repeated calls change nothing.
+     *
+     * @param finished whether all its rows are settled, so that another attempt of its partition has nothing to send
+     */
+    void leave(Tally tally, boolean finished);
 }

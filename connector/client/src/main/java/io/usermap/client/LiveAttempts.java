@@ -7,7 +7,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Which attempt of each partition may send: the first that asks, until it leaves or nothing is heard of it for a hold.
+ * Which attempt of each partition may send: the first that asks, until it leaves or nothing is heard of it for a hold, be it
+ * that it is silent or that it has finished.
  *
  * <p>An attempt that another one has followed is never live again: what it knows of the receipts is from before the other
  * one sent. Memory grows with the partitions of the writes that run, and with attempts that were followed. Not thread-safe.
@@ -56,12 +57,6 @@ final class LiveAttempts {
         }
         last.put(Partition.of(writer), new Attempt(writer, now, true));
         return Standing.LIVE;
-    }
-
-    /** Whether {@code writer} is the live one of its partition. */
-    boolean isLive(Writer writer) {
-        Attempt known = last.get(Partition.of(writer));
-        return known != null && known.here() && known.writer().equals(writer);
     }
 
     /** {@code writer} has said something. */

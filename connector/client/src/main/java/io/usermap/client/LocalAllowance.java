@@ -51,8 +51,14 @@ public final class LocalAllowance {
             }
 
             @Override
-            public void leave(Tally tally) {
-                change(() -> allowance.leave(writer));
+            public void leave(Tally tally, boolean finished) {
+                change(() -> {
+                    if (finished) {
+                        allowance.finish(writer, System.nanoTime());
+                    } else {
+                        allowance.leave(writer);
+                    }
+                });
             }
         };
     }

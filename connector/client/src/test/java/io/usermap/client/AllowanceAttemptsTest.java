@@ -11,6 +11,7 @@ import io.usermap.client.AllowanceAnswer.Grant;
 import io.usermap.client.AllowanceAnswer.Later;
 import io.usermap.client.AllowanceRules.Pacing;
 import java.time.Duration;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** Rule 8: one live attempt of each partition, and writes that end. */
@@ -88,6 +89,34 @@ class AllowanceAttemptsTest {
 
         assertThat(asked.ask(TWIN, 10, 20 + 86)).singleElement().isInstanceOf(Later.class);
         assertThat(asked.grant(TWIN, 10, 20 + 86.1).mappings()).isEqualTo(10);
+    }
+
+    @Test
+    void theTwinOfOneThatHasFinishedComesTooLateWheneverItAsks() {
+        asked.done(asked.grant(FIRST, 10, 0), Outcome.OK, 20);
+        asked.allowance.finish(FIRST, nanos(50));
+
+        assertThat(asked.ask(TWIN, 10, 51))
+                .as("for the first time")
+                .singleElement()
+                .isInstanceOf(Later.class);
+        assertThat(asked.ask(TWIN, 10, 50 + 86)).singleElement().isInstanceOf(Later.class);
+        assertThat(asked.grant(TWIN, 10, 50 + 86.1).mappings())
+                .as("nobody has ended it, so what the first one did may be lost")
+                .isEqualTo(10);
+    }
+
+    @Test
+    void aWriterThatHasFinishedNoLongerTakesPartInTheDivision() {
+        Writer second = new Writer("write", 4, 12);
+        for (Writer writer : List.of(FIRST, second)) {
+            asked.done(asked.grant(writer, 10, 0), Outcome.OK, 0);
+        }
+        asked.allowance.ask("a", FIRST, 2_000, nanos(40));
+        asked.allowance.ask("b", second, 2_000, nanos(40));
+        asked.allowance.finish(second, nanos(40));
+
+        assertThat(asked.grantsAt(40)).extracting(Grant::mappings).containsExactly(1_500);
     }
 
     @Test

@@ -74,7 +74,7 @@ final class ScriptedLine implements AllowanceLine {
     }
 
     @Override
-    public void leave(Tally tally) {
+    public void leave(Tally tally, boolean finished) {
         // Nothing depends on it here.
     }
 }

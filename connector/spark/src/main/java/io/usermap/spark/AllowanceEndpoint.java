@@ -64,7 +64,6 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     /** Writers whose write is over, and whose tasks may still have requests in flight. */
     private final Map<Writer, Caller> departing = new LinkedHashMap<>();
 
-    private final Map<Writer, Long> outlived = new HashMap<>();
     private final Set<AllowanceLog.Entry> handedOut = new HashSet<>();
     private AllowanceRules rules;
     private Allowance allowance;
@@ -106,7 +105,10 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
                 gone.add(writer);
             }
         });
-        gone.forEach(this::forget);
+        gone.forEach(writer -> {
+            allowance.leave(writer);
+            forget(writer);
+        });
         departing.values().removeIf(caller -> remoteAddress.equals(caller.address));
         pump();
     }
@@ -124,11 +126,12 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
                 onReports(message);
                 Writer writer = AllowanceMessages.writer(message);
                 figures.put(writer, AllowanceMessages.tally(message));
-                boolean live = allowance.isLive(writer);
-                forget(writer);
-                if (live) {
-                    holdBackTwins(writer);
+                if (AllowanceMessages.finished(message)) {
+                    allowance.finish(writer, System.nanoTime());
+                } else {
+                    allowance.leave(writer);
                 }
+                forget(writer);
             }
             case AllowanceMessages.OPEN -> reply(context, onOpen(message));
             case AllowanceMessages.BEGIN -> reply(context, onBegin(message));
@@ -169,12 +172,6 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
         Caller caller =
                 allowance.isOver(writer.write()) ? new Caller() : callers.computeIfAbsent(writer, id -> new Caller());
         onReports(message);
-        Long heldBackUntil = outlived.get(writer);
-        if (heldBackUntil != null && System.nanoTime() - heldBackUntil < 0) {
-            AllowanceAnswer later = new AllowanceAnswer.Later(request, rules.sendDeadline());
-            reply(context, AllowanceMessages.answer(later, caller.reported));
-            return;
-        }
         if (context != null) {
             open.put(request, new Open(context, writer));
             caller.address = context.senderAddress();
@@ -264,7 +261,6 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
         }
         callers.keySet().removeAll(departing.keySet());
         left.removeIf(writer -> writer.write().equals(write));
-        outlived.keySet().removeIf(writer -> writer.write().equals(write));
     }
 
     private long[] onLog() {
@@ -305,24 +301,11 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     }
 
     private void forget(Writer writer) {
-        allowance.leave(writer);
         callers.remove(writer);
         departing.remove(writer);
-        outlived.remove(writer);
         if (!allowance.isOver(writer.write())) {
             left.add(writer);
         }
-    }
-
-    /**
-     * {@code gone} has left, perhaps because all its rows are sent. Spark is about to end the twins that waited for it, which
-     * would otherwise send these rows again in the meantime; one that Spark lets live goes on when the hold is over.
-     */
-    private void holdBackTwins(Writer gone) {
-        long until = System.nanoTime() + rules.silentHold().toNanos();
-        callers.keySet().stream()
-                .filter(other -> other.write().equals(gone.write()) && other.partition() == gone.partition())
-                .forEach(twin -> outlived.put(twin, until));
     }
 
     /** Gives out what can be answered now, and sets the timer for the rest. */

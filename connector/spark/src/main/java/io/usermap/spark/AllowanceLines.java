@@ -138,14 +138,14 @@ sealed interface AllowanceLines extends Serializable {
         }
 
         @Override
-        public void leave(Tally tally) {
+        public void leave(Tally tally, boolean finished) {
             Object[] message;
             synchronized (this) {
                 if (left) {
                     return;
                 }
                 left = true;
-                message = AllowanceMessages.leave(writer, unacknowledged, tally);
+                message = AllowanceMessages.leave(writer, unacknowledged, tally, finished);
             }
             boolean interrupted = Thread.interrupted();
             try {

@@ -36,7 +36,7 @@ final class AllowanceMessages {
     static final String OK = "ok";
 
     /** What these messages mean; raised with every change, because two versions of the jar can meet in one application. */
-    static final int VERSION = 4;
+    static final int VERSION = 5;
 
     private static final String GRANT = "grant";
     private static final String LATER = "later";
@@ -74,9 +74,9 @@ final class AllowanceMessages {
         return new Object[] {REPORT, writer.write(), writer.partition(), writer.attempt(), encode(reports)};
     }
 
-    static Object[] leave(Writer writer, List<Report> reports, Tally tally) {
+    static Object[] leave(Writer writer, List<Report> reports, Tally tally, boolean finished) {
         return new Object[] {
-            LEAVE, writer.write(), writer.partition(), writer.attempt(), encode(reports), tally.figures()
+            LEAVE, writer.write(), writer.partition(), writer.attempt(), encode(reports), tally.figures(), finished
         };
     }
 
@@ -111,6 +111,10 @@ final class AllowanceMessages {
 
     static Tally tally(Object[] leave) {
         return Tally.of((long[]) leave[5], 0);
+    }
+
+    static boolean finished(Object[] leave) {
+        return (Boolean) leave[6];
     }
 
     /** The answer, and up to which number the writer's reports have arrived. */

@@ -86,11 +86,11 @@ final class LocalLine implements AllowanceLines.Connection {
     }
 
     @Override
-    public void leave(Tally tally) {
+    public void leave(Tally tally, boolean finished) {
         if (looks != null) {
             looks.shutdownNow();
         }
-        line.leave(tally);
+        line.leave(tally, finished);
     }
 
     @Override

@@ -90,6 +90,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     private @Nullable Batch underWay;
     private long rows;
     private boolean live;
+    private boolean finished;
     private boolean interrupted;
     private String problem = "";
     private @Nullable ServiceException failure;
@@ -356,6 +357,8 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     @Override
     public WriterCommitMessage commit() throws IOException {
         finishRows();
+        receipts.close();
+        finished = problem.isEmpty();
         close();
         return new Message(tally.snapshot(), rejected, problem, failure, line.log());
     }
@@ -410,7 +413,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
             receipts.close();
         } finally {
             sender.close();
-            line.leave(tally.snapshot());
+            line.leave(tally.snapshot(), finished);
             if (interrupted) {
                 interrupted = false;
                 Thread.currentThread().interrupt();

@@ -84,7 +84,7 @@ class AllowanceEndpointTest {
         Grant grant = (Grant) AllowanceMessages.answer(answer);
         Report refused = new Report(1, grant.permit(), Outcome.THROTTLED, Duration.ZERO, Duration.ZERO, Tally.NONE, "");
         endpoint.receive().apply(AllowanceMessages.report(QUICK, List.of(refused)));
-        say(AllowanceMessages.leave(QUICK, List.of(), Tally.NONE));
+        say(AllowanceMessages.leave(QUICK, List.of(), Tally.NONE, false));
         say(new Object[] {AllowanceMessages.END, "write"});
         AllowanceRules halved = AllowanceRules.of(
                 25, 1, Duration.ofSeconds(30), Duration.ofSeconds(1), Duration.ofSeconds(30), Pacing.BURST);
@@ -109,7 +109,7 @@ class AllowanceEndpointTest {
 
         assertThat(writersOf("write")).as("Spark still ends their tasks").isEqualTo(2);
         assertThat(writersOf("write", "other")).isEqualTo(3);
-        say(AllowanceMessages.leave(QUICK, List.of(), Tally.NONE));
+        say(AllowanceMessages.leave(QUICK, List.of(), Tally.NONE, false));
         assertThat(writersOf("write")).isEqualTo(1);
         endpoint.onDisconnected(new RpcAddress("executor", 1));
         assertThat(writersOf("write", "other")).as("with their executor").isEqualTo(0);
@@ -145,7 +145,7 @@ class AllowanceEndpointTest {
         assertThat(waiting.all).as("beside a full window").isEmpty();
 
         Report unsent = new Report(1, unused.permit(), Outcome.UNSENT, Duration.ZERO, Duration.ZERO, Tally.NONE, "");
-        say(AllowanceMessages.leave(QUICK, List.of(unsent), Tally.NONE));
+        say(AllowanceMessages.leave(QUICK, List.of(unsent), Tally.NONE, false));
         assertThat(waiting.all)
                 .singleElement()
                 .satisfies(reply -> assertThat(((Grant) AllowanceMessages.answer((Object[]) reply)).mappings())
@@ -167,13 +167,13 @@ class AllowanceEndpointTest {
     void whatAWriterDidCountsOnceAlsoIfItLeavesAfterTheEndOfItsWrite() {
         send(QUICK, 10);
         send(SLOW, 100);
-        say(AllowanceMessages.leave(QUICK, List.of(), mapped(10)));
+        say(AllowanceMessages.leave(QUICK, List.of(), mapped(10), false));
         assertThat(accepted()).isEqualTo(110);
 
         say(new Object[] {AllowanceMessages.END, "write"});
         assertThat(accepted()).isEqualTo(110);
         // It was cancelled, and the reply to a request that was in flight is in its farewell.
-        say(AllowanceMessages.leave(SLOW, List.of(), mapped(150)));
+        say(AllowanceMessages.leave(SLOW, List.of(), mapped(150), false));
         assertThat(accepted()).isEqualTo(160);
         say(new Object[] {AllowanceMessages.END, "write"});
         assertThat(accepted()).isEqualTo(160);

@@ -53,6 +53,30 @@ class TwinIT extends SparkCase {
     }
 
     @Test
+    void whoComesWhenAnotherAttemptHasFinishedSendsNothingBeforeSparkEndsIt() throws Exception {
+        UserMapWriterFactory factory = factory(options());
+        try (DataWriter<InternalRow> original = factory.createWriter(0, 1)) {
+            send(original, 10);
+            original.commit();
+        }
+        CompletableFuture<Throwable> ended = new CompletableFuture<>();
+        Thread late = new Thread(() -> {
+            try (DataWriter<InternalRow> writer = factory.createWriter(0, 2)) {
+                send(writer, 10);
+                ended.complete(catchThrowable(writer::commit));
+            } catch (Exception e) {
+                ended.complete(e);
+            }
+        });
+        late.start();
+        Waiting.pass(Duration.ofSeconds(1));
+        late.interrupt();
+
+        assertThat(ended.get(10, TimeUnit.SECONDS)).hasMessageContaining("interrupted");
+        assertThat(sandbox.counts().mapped()).as("each row once").isEqualTo(10);
+    }
+
+    @Test
     void theAttemptAfterOneThatFailedSendsAtOnce() throws Exception {
         UserMapWriterFactory factory = factory(options());
         DataWriter<InternalRow> first = factory.createWriter(0, 1);
