@@ -8,6 +8,8 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
@@ -198,9 +200,18 @@ class ApplyIT extends CommandCase {
         assertThat(usermap.run("apply")).as(usermap.err()).isZero();
         crashAfterFirstRequest();
         sandbox.clearRequests();
+        // Its last sign of life is of this moment, and nobody knows what of the window it had used.
+        usermap.set("allowance.window", "6s");
+        Files.writeString(
+                usermap.runs().get(0).resolve("heartbeat"), Instant.now().toString());
+        long crashed = System.nanoTime();
 
         assertThat(usermap.run("apply")).as(usermap.err()).isZero();
 
+        assertThat(sandbox.requests())
+                .extracting(request -> Duration.ofNanos(request.arrivedNanos() - crashed))
+                .as("not before the window is over")
+                .allMatch(after -> after.compareTo(Duration.ofSeconds(6)) > 0);
         assertThat(usermap.err())
                 .contains(" was interrupted: 1 of its 50 mappings are acknowledged; sending the other 49");
         assertThat(usermap.count("accepted") + usermap.count("skipped")).isEqualTo(50);
