@@ -28,7 +28,7 @@ class ChaosIT {
     /** A night with kills of driver, executor and sandbox. */
     private static final long FIRST_NIGHT = Long.getLong("usermap.chaos.seed", 443);
 
-    /** Kills that meet requests in flight, in a window that outlasts the restart. */
+    /** Kills that meet requests in flight, in burst. */
     private static final long KILLS = Long.getLong("usermap.kills.seed", 20);
 
     @TempDir(cleanup = CleanupMode.ON_SUCCESS)
