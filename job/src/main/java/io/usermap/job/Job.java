@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.EnumSet;
 import java.util.List;
@@ -156,15 +157,7 @@ final class Job {
         }
     }
 
-    /**
-     * What an {@code apply} works with while the ledger is claimed.
-     *
-     * @param spark the session
-     * @param read the settings
-     * @param ledger the ledger
-     * @param claim the claim on it
-     * @param target the service
-     */
+    /** What an {@code apply} works with while the ledger is claimed. */
     private record Work(SparkSession spark, Configuration read, Ledger ledger, Claim claim, Target target) {}
 
     private Ending apply(Work work, Optional<String> saved, Set<String> allowed, LedgerRun begun) {
@@ -228,11 +221,12 @@ final class Job {
     /** Sends {@code made}, and takes what was acknowledged into the state before the run counts as done. */
     private Ending send(Work work, LedgerRun sendingRun, Plan made) {
         Sending sending = new Sending(work.spark(), work.read(), work.ledger(), work.claim(), console, interruption);
+        long startNanos = System.nanoTime();
         Sending.Sent now = sending.send(sendingRun, made, work.target());
         sent = now;
         Optional<LedgerRun.Published> published =
                 now.accepted() > 0 ? Optional.of(publication(work).publish(sendingRun, made)) : Optional.empty();
-        console.summary(Summary.ofApply(made, now));
+        console.summary(Summary.ofApply(made, now, Duration.ofNanos(System.nanoTime() - startNanos)));
         boolean interrupted = now.failure().filter(interruption::explains).isPresent();
         Ending ending = interrupted
                 ? Ending.INTERRUPTED

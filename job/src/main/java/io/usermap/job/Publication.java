@@ -27,7 +27,7 @@ final class Publication {
     /**
      * Takes in what {@code run} was acknowledged of {@code plan}.
      *
-     * @throws StoppedException if another run took the ledger over
+     * @throws StoppedException if another run took the ledger over or has published meanwhile, or no manifest is whole
      */
     LedgerRun.Published publish(LedgerRun run, Plan plan) {
         return published(run, Optional.of(plan), 0);

@@ -39,7 +39,6 @@ final class Sending {
      * @param rejectedByReason rows that the service refused, or that could not be sent
      * @param figures what the data source counted in this attempt
      * @param allowanceLog what of the window is used up
-     * @param took how long it took
      * @param failure what ended it before its end
      */
     record Sent(
@@ -48,7 +47,6 @@ final class Sending {
             Map<String, Long> rejectedByReason,
             UserMapRun.Progress figures,
             AllowanceLog allowanceLog,
-            Duration took,
             Optional<Exception> failure) {}
 
     private static final Logger LOG = LoggerFactory.getLogger(Sending.class);
@@ -89,7 +87,6 @@ final class Sending {
      */
     Sent send(LedgerRun run, Plan plan, Target target) {
         Instant start = Instant.now();
-        long startNanos = System.nanoTime();
         AllowanceLog seed = Receipts.listingAgain(this::seed);
         long before = run.hasReceipts()
                 ? Receipts.listingAgain(() -> Receipts.of(spark, run).count()).accepted()
@@ -131,14 +128,7 @@ final class Sending {
             run.interrupt(log);
             Receipts.Count count =
                     Receipts.listingAgain(() -> Receipts.of(spark, run).count());
-            return new Sent(
-                    count.accepted(),
-                    before,
-                    count.rejectedByReason(),
-                    figures,
-                    log,
-                    Duration.ofNanos(System.nanoTime() - startNanos),
-                    failure);
+            return new Sent(count.accepted(), before, count.rejectedByReason(), figures, log, failure);
         }
     }
 

@@ -53,13 +53,13 @@ final class Summary {
         return text.toString();
     }
 
-    /** A plan and what became of it. */
-    static String ofApply(Plan plan, Sending.Sent sent) {
+    /** A plan and what became of it in the time that it {@code took}. */
+    static String ofApply(Plan plan, Sending.Sent sent, Duration took) {
         boolean all = sent.accepted() == plan.writes();
         Plan.Counts counts = plan.counts();
         StringBuilder text = new StringBuilder();
         text.append("apply ").append(plan.run()).append(all ? ": done in " : ": ended after ");
-        text.append(Phrases.duration(sent.took())).append('\n');
+        text.append(Phrases.duration(took)).append('\n');
         line(text, "source rows", counts.sourceRows(), plan.shape());
         line(text, "unchanged", counts.unchanged(), "");
         line(text, all ? "mapped" : "to map", counts.map(), "");

@@ -226,7 +226,7 @@ public final class Allowance {
         landed(known.writer);
     }
 
-    /** {@code writer} has closed or aborted: it asks no more, and another attempt of its partition may. */
+    /** {@code writer} has left before its end: it asks no more, and another attempt of its partition may. */
     public void leave(Writer writer) {
         leaveTurn(writer);
         live.leave(writer);

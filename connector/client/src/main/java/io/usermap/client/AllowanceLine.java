@@ -26,10 +26,9 @@ public interface AllowanceLine {
     /** Asks that nothing more is sent for the whole write, by any of its writers. */
     void stop(String reason);
 
-    /**
-     * Ends the line: this attempt asks for nothing more. Repeated calls change nothing.
-     *
-     * @param finished whether all its rows are settled, so that another attempt of its partition has nothing to send
-     */
-    void leave(Tally tally, boolean finished);
+    /** Ends the line before its end: another attempt may send what this one has not. On a line that has ended, nothing. */
+    void leave(Tally tally);
+
+    /** Ends the line with all rows settled: another attempt has nothing to send. On a line that has ended, nothing. */
+    void finish(Tally tally);
 }

@@ -31,7 +31,7 @@ final class LiveAttempts {
         }
     }
 
-    /** Who was live last; {@code here} until it leaves. */
+    /** Who was live last; {@code here} until it leaves before its end, so also when it has finished. */
     private record Attempt(Writer writer, long heard, boolean here) {}
 
     private final Map<Partition, Attempt> last = new HashMap<>();

@@ -35,6 +35,8 @@ public final class LocalAllowance {
     /** A line for {@code writer}. */
     public AllowanceLine line(Writer writer) {
         return new AllowanceLine() {
+            private boolean ended;
+
             @Override
             public AllowanceAnswer ask(String request, int wanted) throws InterruptedException {
                 return answer(request, writer, wanted);
@@ -51,12 +53,20 @@ public final class LocalAllowance {
             }
 
             @Override
-            public void leave(Tally tally, boolean finished) {
+            public void leave(Tally tally) {
+                end(() -> allowance.leave(writer));
+            }
+
+            @Override
+            public void finish(Tally tally) {
+                end(() -> allowance.finish(writer, System.nanoTime()));
+            }
+
+            private void end(Runnable end) {
                 change(() -> {
-                    if (finished) {
-                        allowance.finish(writer, System.nanoTime());
-                    } else {
-                        allowance.leave(writer);
+                    if (!ended) {
+                        ended = true;
+                        end.run();
                     }
                 });
             }

@@ -96,6 +96,11 @@ final class BrokenCoordinators {
         }
 
         @Override
+        public void finish(Writer writer, long now) {
+            allowance.finish(writer, clock.applyAsLong(now));
+        }
+
+        @Override
         public List<AllowanceAnswer> answers(long now) {
             asOf = now;
             return allowance.answers(clock.applyAsLong(now));
@@ -148,6 +153,11 @@ final class BrokenCoordinators {
         @Override
         public void leave(Writer writer) {
             of(writer.write()).leave(writer);
+        }
+
+        @Override
+        public void finish(Writer writer, long now) {
+            of(writer.write()).finish(writer, now);
         }
 
         @Override
@@ -213,9 +223,19 @@ final class BrokenCoordinators {
 
         @Override
         public void leave(Writer writer) {
+            forget(writer);
+            super.leave(writer);
+        }
+
+        @Override
+        public void finish(Writer writer, long now) {
+            forget(writer);
+            super.finish(writer, now);
+        }
+
+        private void forget(Writer writer) {
             waiting.removeIf(question -> question.writer().equals(writer));
             shares.leave(writer);
-            super.leave(writer);
         }
 
         @Override

@@ -15,6 +15,8 @@ interface Coordinator {
 
     void leave(Writer writer);
 
+    void finish(Writer writer, long now);
+
     List<AllowanceAnswer> answers(long now);
 
     long nextWake();
@@ -52,6 +54,11 @@ interface Coordinator {
         @Override
         public void leave(Writer writer) {
             allowance.leave(writer);
+        }
+
+        @Override
+        public void finish(Writer writer, long now) {
+            allowance.finish(writer, now);
         }
 
         @Override

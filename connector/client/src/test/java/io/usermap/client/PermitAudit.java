@@ -97,6 +97,12 @@ final class PermitAudit extends Coordinator.Real {
     }
 
     @Override
+    public void finish(Writer writer, long at) {
+        waiting.remove(new Partition(writer.write(), writer.partition()));
+        super.finish(writer, at);
+    }
+
+    @Override
     public void done(long permit, Outcome outcome, Duration retryAfter, Duration roundTrip, long at) {
         long coolDown = rules.coolDown().toNanos();
         Away away = books.get(permit);

@@ -74,7 +74,12 @@ final class ScriptedLine implements AllowanceLine {
     }
 
     @Override
-    public void leave(Tally tally, boolean finished) {
+    public void leave(Tally tally) {
+        // Nothing depends on it here.
+    }
+
+    @Override
+    public void finish(Tally tally) {
         // Nothing depends on it here.
     }
 }

@@ -67,7 +67,8 @@ final class SimulatedWriter {
         }
         if (loads.stream().allMatch(load -> load.waiting.isEmpty())) {
             if (rows == 0 && loads.isEmpty()) {
-                cancel();
+                ended = true;
+                application.tell(this, coordinator -> coordinator.finish(id, time.now()));
                 application.finished(this);
                 return;
             }

@@ -9,7 +9,6 @@ import io.usermap.client.ValueType;
 import io.usermap.spark.AllowanceMessages.Report;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -60,7 +59,8 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     private final WriteFigures figures = new WriteFigures();
     private final Leases leases = new Leases();
     private final Set<String> running = new HashSet<>();
-    private final Set<Writer> left = new HashSet<>();
+    /** Writers that have left a write that goes on, and from where. */
+    private final Map<Writer, Caller> left = new HashMap<>();
     /** Writers whose write is over, and whose tasks may still have requests in flight. */
     private final Map<Writer, Caller> departing = new LinkedHashMap<>();
 
@@ -99,13 +99,12 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     /** An executor is gone: its attempts hold no partition any more. Its permits stay away until their time is over. */
     @Override
     public synchronized void onDisconnected(RpcAddress remoteAddress) {
-        List<Writer> gone = new ArrayList<>();
-        callers.forEach((writer, caller) -> {
-            if (remoteAddress.equals(caller.address)) {
-                gone.add(writer);
-            }
-        });
+        List<Writer> gone = Stream.concat(callers.entrySet().stream(), left.entrySet().stream())
+                .filter(known -> remoteAddress.equals(known.getValue().address))
+                .map(Map.Entry::getKey)
+                .toList();
         gone.forEach(writer -> {
+            // One that has finished may be lost with its result before Spark has heard of it.
             allowance.leave(writer);
             forget(writer);
         });
@@ -162,7 +161,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     private void onAsk(Object[] message, @Nullable RpcCallContext context) {
         Writer writer = AllowanceMessages.writer(message);
         String request = AllowanceMessages.request(message);
-        if (left.contains(writer)) {
+        if (left.containsKey(writer)) {
             // Sent before the writer left, and overtaken by its farewell.
             onReports(message);
             AllowanceAnswer denied = new AllowanceAnswer.Denied(request, "the writer has left");
@@ -260,7 +259,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
             departing.remove(departing.keySet().iterator().next());
         }
         callers.keySet().removeAll(departing.keySet());
-        left.removeIf(writer -> writer.write().equals(write));
+        left.keySet().removeIf(writer -> writer.write().equals(write));
     }
 
     private long[] onLog() {
@@ -301,10 +300,10 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
     }
 
     private void forget(Writer writer) {
-        callers.remove(writer);
+        Caller known = callers.remove(writer);
         departing.remove(writer);
         if (!allowance.isOver(writer.write())) {
-            left.add(writer);
+            left.put(writer, known == null ? new Caller() : known);
         }
     }
 

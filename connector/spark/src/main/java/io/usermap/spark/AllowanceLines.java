@@ -103,26 +103,35 @@ sealed interface AllowanceLines extends Serializable {
             this.writer = writer;
         }
 
+        /** Goes on where it is interrupted, because the answer may be a grant; the interruption is kept. */
         @Override
         public AllowanceAnswer ask(String request, int wanted) {
-            for (int attempt = 1; ; attempt++) {
-                Object[] message;
-                synchronized (this) {
-                    if (left) {
-                        return new AllowanceAnswer.Denied(request, "the writer has left");
+            boolean interrupted = false;
+            try {
+                for (int attempt = 1; ; attempt++) {
+                    Object[] message;
+                    synchronized (this) {
+                        if (left) {
+                            return new AllowanceAnswer.Denied(request, "the writer has left");
+                        }
+                        message = AllowanceMessages.ask(request, writer, wanted, unacknowledged);
                     }
-                    message = AllowanceMessages.ask(request, writer, wanted, unacknowledged);
+                    try {
+                        Object[] answer = (Object[]) coordinator.askSync(message, PATIENCE, AllowanceDesk.ANYTHING);
+                        acknowledge(AllowanceMessages.reported(answer));
+                        return AllowanceMessages.answer(answer);
+                    } catch (Exception e) { // askSync throws checked exceptions that it does not declare
+                        interrupted = interrupted || e instanceof InterruptedException;
+                        if (attempt == MOST_QUESTIONS) {
+                            throw new IllegalStateException("The driver does not answer.", e);
+                        }
+                        // The same question again: the coordinator knows it by its name and gives a grant once only.
+                        LOG.debug("The driver did not answer a question; asking again.", e);
+                    }
                 }
-                try {
-                    Object[] answer = (Object[]) coordinator.askSync(message, PATIENCE, AllowanceDesk.ANYTHING);
-                    acknowledge(AllowanceMessages.reported(answer));
-                    return AllowanceMessages.answer(answer);
-                } catch (Exception e) { // askSync throws checked exceptions that it does not declare
-                    if (attempt == MOST_QUESTIONS) {
-                        throw new IllegalStateException("The driver does not answer.", e);
-                    }
-                    // The same question again: the coordinator knows it by its name and gives a grant once only.
-                    LOG.debug("The driver did not answer a question; asking again.", e);
+            } finally {
+                if (interrupted) {
+                    Thread.currentThread().interrupt();
                 }
             }
         }
@@ -138,7 +147,16 @@ sealed interface AllowanceLines extends Serializable {
         }
 
         @Override
-        public void leave(Tally tally, boolean finished) {
+        public void leave(Tally tally) {
+            end(tally, false);
+        }
+
+        @Override
+        public void finish(Tally tally) {
+            end(tally, true);
+        }
+
+        private void end(Tally tally, boolean finished) {
             Object[] message;
             synchronized (this) {
                 if (left) {

@@ -86,11 +86,21 @@ final class LocalLine implements AllowanceLines.Connection {
     }
 
     @Override
-    public void leave(Tally tally, boolean finished) {
+    public void leave(Tally tally) {
+        stopLooking();
+        line.leave(tally);
+    }
+
+    @Override
+    public void finish(Tally tally) {
+        stopLooking();
+        line.finish(tally);
+    }
+
+    private void stopLooking() {
         if (looks != null) {
             looks.shutdownNow();
         }
-        line.leave(tally, finished);
     }
 
     @Override

@@ -357,6 +357,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     @Override
     public WriterCommitMessage commit() throws IOException {
         finishRows();
+        // What goes wrong here is a problem too.
         receipts.close();
         finished = problem.isEmpty();
         close();
@@ -413,7 +414,11 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
             receipts.close();
         } finally {
             sender.close();
-            line.leave(tally.snapshot(), finished);
+            if (finished) {
+                line.finish(tally.snapshot());
+            } else {
+                line.leave(tally.snapshot());
+            }
             if (interrupted) {
                 interrupted = false;
                 Thread.currentThread().interrupt();

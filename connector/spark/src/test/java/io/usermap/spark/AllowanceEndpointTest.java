@@ -116,6 +116,20 @@ class AllowanceEndpointTest {
     }
 
     @Test
+    void aTwinWaitsForOneThatHasFinishedAndNoLongerIfThatIsLostWithItsExecutor() {
+        Writer twin = new Writer("write", QUICK.partition(), 7);
+        Writer next = new Writer("write", QUICK.partition(), 8);
+        send(QUICK, 10);
+        say(AllowanceMessages.leave(QUICK, List.of(), mapped(10), true));
+
+        assertThat(((Object[]) say(AllowanceMessages.ask("t", twin, 10, List.of())))[0])
+                .isEqualTo("later");
+        endpoint.onDisconnected(new RpcAddress("executor", 1));
+        assertThat(((Object[]) say(AllowanceMessages.ask("n", next, 10, List.of())))[0])
+                .isEqualTo("grant");
+    }
+
+    @Test
     void whoeverSpeaksAnotherVersionIsToldSo() {
         Object[] open = AllowanceMessages.open(RULES, AllowanceLog.empty());
         open[open.length - 1] = AllowanceMessages.VERSION + 1;

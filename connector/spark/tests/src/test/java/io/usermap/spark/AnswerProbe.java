@@ -124,7 +124,7 @@ record AnswerProbe(AllowanceLines lines, int writers, Duration duration, Duratio
                     (long) (requestTime.toNanos() * ThreadLocalRandom.current().nextDouble(0.5, 1.5)));
             line.done(grant.permit(), Outcome.OK, Duration.ZERO, requestTime, Tally.NONE);
         }
-        line.leave(Tally.NONE, true);
+        line.finish(Tally.NONE);
         return answers.build().toArray();
     }
 }

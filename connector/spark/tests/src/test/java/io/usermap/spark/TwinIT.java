@@ -19,6 +19,33 @@ import org.junit.jupiter.api.Test;
 
 /** Two attempts of one partition at once, as speculative execution starts them. */
 class TwinIT extends SparkCase {
+    /** Another attempt of the partition, in a thread of its own. */
+    private static final class Twin {
+        private final CompletableFuture<Throwable> ended = new CompletableFuture<>();
+        private final Thread thread;
+
+        /** One that has all its rows and is about to send them. */
+        Twin(UserMapWriterFactory factory) throws InterruptedException {
+            CountDownLatch asking = new CountDownLatch(1);
+            thread = new Thread(() -> {
+                try (DataWriter<InternalRow> writer = factory.createWriter(0, 2)) {
+                    send(writer, 10);
+                    asking.countDown();
+                    ended.complete(catchThrowable(writer::commit));
+                } catch (Exception e) {
+                    ended.complete(e);
+                }
+            });
+            thread.start();
+            assertThat(asking.await(10, TimeUnit.SECONDS)).isTrue();
+        }
+
+        /** Ends its task; what became of it. */
+        Throwable interrupt() throws Exception {
+            thread.interrupt();
+            return ended.get(10, TimeUnit.SECONDS);
+        }
+    }
 
     @Test
     void whoWaitedForAnAttemptThatSentEverythingSendsNothingBeforeSparkEndsIt() throws Exception {
@@ -28,27 +55,13 @@ class TwinIT extends SparkCase {
         original.currentMetricsValues();
         assertThat(sandbox.counts().mapped()).isEqualTo(10);
 
-        CountDownLatch asking = new CountDownLatch(1);
-        CompletableFuture<Throwable> ended = new CompletableFuture<>();
-        Thread twin = new Thread(() -> {
-            try (DataWriter<InternalRow> writer = factory.createWriter(0, 2)) {
-                send(writer, 10);
-                asking.countDown();
-                ended.complete(catchThrowable(writer::commit));
-            } catch (Exception e) {
-                ended.complete(e);
-            }
-        });
-        twin.start();
-        assertThat(asking.await(10, TimeUnit.SECONDS)).isTrue();
+        Twin twin = new Twin(factory);
         Waiting.pass(Duration.ofMillis(300));
         original.commit();
         original.close();
-        // Twice as long as who was told to wait waits before it asks again.
-        Waiting.pass(UserMapOptions.of(options()).allowance().sendDeadline().multipliedBy(2));
-        twin.interrupt();
+        Waiting.pass(betweenQuestions());
 
-        assertThat(ended.get(10, TimeUnit.SECONDS)).hasMessageContaining("interrupted");
+        assertThat(twin.interrupt()).hasMessageContaining("interrupted");
         assertThat(sandbox.counts().mapped()).as("each row once").isEqualTo(10);
     }
 
@@ -59,20 +72,11 @@ class TwinIT extends SparkCase {
             send(original, 10);
             original.commit();
         }
-        CompletableFuture<Throwable> ended = new CompletableFuture<>();
-        Thread late = new Thread(() -> {
-            try (DataWriter<InternalRow> writer = factory.createWriter(0, 2)) {
-                send(writer, 10);
-                ended.complete(catchThrowable(writer::commit));
-            } catch (Exception e) {
-                ended.complete(e);
-            }
-        });
-        late.start();
-        Waiting.pass(Duration.ofSeconds(1));
-        late.interrupt();
 
-        assertThat(ended.get(10, TimeUnit.SECONDS)).hasMessageContaining("interrupted");
+        Twin late = new Twin(factory);
+        Waiting.pass(betweenQuestions());
+
+        assertThat(late.interrupt()).hasMessageContaining("interrupted");
         assertThat(sandbox.counts().mapped()).as("each row once").isEqualTo(10);
     }
 
@@ -89,6 +93,15 @@ class TwinIT extends SparkCase {
         }
 
         assertThat(sandbox.mappings()).hasSize(10);
+    }
+
+    /** After the second question of whoever was told to wait, and before the third. */
+    private Duration betweenQuestions() {
+        return UserMapOptions.of(options())
+                .allowance()
+                .sendDeadline()
+                .multipliedBy(3)
+                .dividedBy(2);
     }
 
     private static UserMapWriterFactory factory(Map<String, String> texts) {
