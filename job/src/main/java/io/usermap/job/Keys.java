@@ -47,7 +47,7 @@ final class Keys {
         UNMAP_FIRST
     }
 
-    /** How reports show user ids. */
+    /** Whether what is printed of a plan names some users. */
     enum ReportIds {
         /** As a hash. */
         HASHED,
@@ -263,8 +263,11 @@ final class Keys {
             ValueType.duration(Duration.ofMillis(100), Duration.ofHours(1)),
             "30s",
             "How long a run may show no sign of life before another takes over.");
-    static final Setting<ReportIds> REPORT_IDS =
-            Setting.of("report.ids", ValueType.choice(ReportIds.class), "hashed", "How reports show user ids.");
+    static final Setting<ReportIds> REPORT_IDS = Setting.of(
+            "report.ids",
+            ValueType.choice(ReportIds.class),
+            "hashed",
+            "Whether what `usermap plan` prints names some users (`plain`); reports never do.");
 
     /** Every key there is, in the order of the reference. */
     static final List<Setting<?>> DECLARED = List.of(
