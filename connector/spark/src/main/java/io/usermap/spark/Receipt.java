@@ -69,6 +69,11 @@ record Receipt(@Nullable String userId, @Nullable String globalUserId, boolean u
         return new Receipt(mapping.userId(), global, mapping instanceof Mapping.Unmap, outcome, at);
     }
 
+    /** The same receipt, of {@code earliest} if its own time is before that. */
+    Receipt notBefore(Instant earliest) {
+        return at.isBefore(earliest) ? new Receipt(userId, globalUserId, unmap, outcome, earliest) : this;
+    }
+
     /** Writes the receipt as a line, with what only readers of the files want to know. */
     void write(OutputStream out, @Nullable String reason, @Nullable String request, int attempt) throws IOException {
         try (JsonGenerator json = JSON.createGenerator(out).disable(JsonGenerator.Feature.AUTO_CLOSE_TARGET)) {

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -31,8 +32,11 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A file is written once and closed soon, because on most filesystems nothing of it can be seen before: after each
  * request in burst, every 10 s while slices are spaced evenly; closed ones are merged. Its name says write, partition and
- * attempt. Whole lines count, a torn last line does not. For reading, only the least and the greatest id of each file stay in memory; a batch
- * is compared with the files whose range it meets. Not thread-safe.
+ * attempt. Whole lines count, a torn last line does not. For reading, only the least and the greatest id of each file stay in
+ * memory; a batch is compared with the files whose range it meets.
+ *
+ * <p>The newest receipt of an id is the one with the latest time. So that this is true whatever the clock does, a receipt's
+ * time is never before that of those which were there when its writer began. Not thread-safe.
  */
 final class ReceiptFolder implements Closeable {
     static final String SUFFIX = ".jsonl";
@@ -47,6 +51,9 @@ final class ReceiptFolder implements Closeable {
     private final String stem;
     private final Predicate<String> earlierOnes;
     private final List<Range> earlier = new ArrayList<>();
+    /** After all of {@link #earlier}. */
+    private Instant notBefore = Instant.MIN;
+
     private final ReceiptTiers own;
     private long openedAt;
 
@@ -126,7 +133,7 @@ final class ReceiptFolder implements Closeable {
         for (FileStatus file : list(files, folder)) {
             String name = file.getPath().getName();
             if (name.endsWith(SUFFIX) && !name.startsWith(stem) && earlierOnes.test(name)) {
-                range(files, file.getPath()).ifPresent(earlier::add);
+                range(file.getPath()).ifPresent(earlier::add);
             }
         }
     }
@@ -184,7 +191,7 @@ final class ReceiptFolder implements Closeable {
             openedAt = System.nanoTime();
         }
         try {
-            receipt.write(own.out(), reason, request, attempt);
+            receipt.notBefore(notBefore).write(own.out(), reason, request, attempt);
         } catch (IOException e) {
             throw unwritten(e);
         }
@@ -221,11 +228,14 @@ final class ReceiptFolder implements Closeable {
                 e);
     }
 
-    private static Optional<Range> range(FileSystem files, Path file) throws IOException {
+    private Optional<Range> range(Path file) throws IOException {
         String[] ends = new String[2];
         read(files, file, receipt -> {
             String id = receipt.userId();
             if (receipt.outcome() == Outcome.ACCEPTED && id != null) {
+                if (!receipt.at().isBefore(notBefore)) {
+                    notBefore = receipt.at().plusMillis(1);
+                }
                 ends[0] = ends[0] == null || id.compareTo(ends[0]) < 0 ? id : ends[0];
                 ends[1] = ends[1] == null || id.compareTo(ends[1]) > 0 ? id : ends[1];
             }

@@ -260,7 +260,9 @@ public final class UserMapOptions implements Serializable {
         List<String> problems = Settings.problems();
         Settings settings = Settings.read("option", DECLARED, ours, problems);
         if (settings.optional(ON_REJECTED).equals(Optional.of(OnRejected.RECORD))
-                && settings.optional(RECEIPTS_PATH).isEmpty()) {
+                && settings.optional(RECEIPTS_PATH)
+                        .filter(path -> !path.isBlank())
+                        .isEmpty()) {
             problems.add("Cannot use option 'onRejected': 'record' needs a place for the rejected rows. Set"
                     + " 'receiptsPath'.");
         }

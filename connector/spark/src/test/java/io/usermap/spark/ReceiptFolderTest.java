@@ -130,6 +130,35 @@ class ReceiptFolderTest {
         assertThat(acknowledged(2)).containsExactly(mapping(0));
     }
 
+    @Test
+    void whichReceiptIsTheNewestDoesNotHangOnTheClock() throws IOException {
+        Mapping first = Mapping.map("ann@shop", "ann");
+        Mapping second = Mapping.map("ann@shop", "anna");
+        acknowledge(1, first, AT.plusSeconds(3_600));
+        acknowledge(2, second, AT);
+        assertThat(acknowledgedOf(first)).as("ann was mapped elsewhere since").isEmpty();
+        assertThat(acknowledgedOf(second)).containsExactly(second);
+
+        acknowledge(3, first, AT.minusSeconds(60));
+        assertThat(acknowledgedOf(first)).containsExactly(first);
+        assertThat(acknowledgedOf(second)).isEmpty();
+    }
+
+    /** As a writer does whose clock says {@code at}. */
+    private void acknowledge(long attempt, Mapping mapping, Instant at) throws IOException {
+        try (ReceiptFolder receipts = open(attempt)) {
+            receipts.lookThrough();
+            receipts.add(Receipt.of(mapping, Outcome.ACCEPTED, at), null, "request-" + attempt, 1);
+        }
+    }
+
+    private Set<Mapping> acknowledgedOf(Mapping mapping) throws IOException {
+        try (ReceiptFolder next = open(99)) {
+            next.lookThrough();
+            return next.acknowledged(List.of(mapping));
+        }
+    }
+
     private static Stream<String> lines(Path file) {
         try {
             return Files.readAllLines(file).stream();

@@ -155,6 +155,22 @@ class AnswersIT extends SparkCase {
 
     @Test
     @Tag(ONE_SPARK)
+    void aServiceThatIsDownIsLeftMoreAndMoreTime() {
+        faults("{\"path\": \"map\", \"requests\": \"1-4\", \"status\": 503}");
+
+        write(manyRows(50), oneByOne());
+
+        List<SandboxRequest> requests = sandbox.requests();
+        assertThat(statuses()).containsExactly(503, 503, 503, 503, 200);
+        // Each wait is drawn evenly up to 0.5, 1, 2 and 4 s; that all are next to nothing happens once in 100,000
+        // times.
+        assertThat(Duration.ofNanos(
+                        requests.get(4).arrivedNanos() - requests.get(0).arrivedNanos()))
+                .isBetween(Duration.ofMillis(150), Duration.ofSeconds(12));
+    }
+
+    @Test
+    @Tag(ONE_SPARK)
     void slownessIsCutByTheTimeOutAndAStatusCountsWhateverItsBody() {
         faults(
                 "{\"requests\": 1, \"delay_answer\": \"30s\"}",
