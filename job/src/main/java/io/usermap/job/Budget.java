@@ -2,7 +2,6 @@ package io.usermap.job;
 
 import io.usermap.client.AllowanceRules;
 import io.usermap.client.AllowanceRules.Pacing;
-import io.usermap.client.InvalidSettingsException;
 import io.usermap.job.Keys.Remap;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -56,18 +55,10 @@ record Budget(long writes) {
      */
     record Division(List<Quota> quotas, Optional<Part> part) {}
 
-    /**
-     * The budget that the configuration sets; empty if it sets none.
-     *
-     * @throws InvalidSettingsException if no remap in two steps would ever fit
-     */
+    /** The budget that the configuration sets; empty if it sets none. */
     static Optional<Budget> of(Configuration configuration) {
         boolean unmapsFirst = configuration.value(Keys.REMAP) == Remap.UNMAP_FIRST;
         Optional<Integer> most = configuration.optional(Keys.MAX_WRITES);
-        if (unmapsFirst && most.equals(Optional.of(1))) {
-            throw new InvalidSettingsException("Cannot use configuration key 'plan.max-writes': 1 is too few where"
-                    + " 'plan.remap' is unmap-first, because a remap is two mappings. Use 2 or more.");
-        }
         Optional<Long> inTime = configuration.optional(Keys.MAX_DURATION).map(duration -> {
             AllowanceRules rules = configuration.allowance();
             return writesWithin(unmapsFirst ? duration.minus(Plan.lateArrival(rules)) : duration, rules);

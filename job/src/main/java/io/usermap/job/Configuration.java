@@ -74,9 +74,12 @@ final class Configuration {
             }
         });
         Settings settings = Settings.read(NOUN, Keys.DECLARED, declared, problems);
-        Optional<Secret> apiKey = secret(settings, Keys.API_KEY, environment, problems);
-        Optional<Secret> secretKey = secret(settings, Keys.SECRET_KEY, environment, problems);
-        Configuration configuration = new Configuration(settings, texts, apiKey, secretKey);
+        Set<Need> keys = isSandbox(settings) ? Set.of() : needs;
+        Configuration configuration = new Configuration(
+                settings,
+                texts,
+                secret(settings, Keys.API_KEY, keys.contains(Need.API_KEY), environment, problems),
+                secret(settings, Keys.SECRET_KEY, keys.contains(Need.SECRET_KEY), environment, problems));
         configuration.check(needs, problems);
         Settings.throwIfAny(problems);
         return configuration;
@@ -95,22 +98,15 @@ final class Configuration {
         }
         checkSource(problems);
         if (!usesSandbox()) {
-            missing(
-                    needs.contains(Need.API_KEY)
-                            && settings.optional(Keys.API_KEY).isEmpty(),
-                    "API",
-                    "api",
-                    problems);
+            missing(needs.contains(Need.API_KEY) && text(settings, Keys.API_KEY).isEmpty(), "API", "api", problems);
             missing(
                     needs.contains(Need.SECRET_KEY)
-                            && settings.optional(Keys.SECRET_KEY).isEmpty(),
+                            && text(settings, Keys.SECRET_KEY).isEmpty(),
                     "secret",
                     "secret",
                     problems);
         }
-        if (problems.isEmpty()) {
-            checkTarget(problems);
-        }
+        checkTarget(problems);
     }
 
     /** Whether there is a source, which commands that work on the ledger need not have. */
@@ -148,16 +144,24 @@ final class Configuration {
     }
 
     private void checkTarget(List<String> problems) {
-        if (!value(Keys.ALLOW_INSECURE)) {
+        if (optional(Keys.ALLOW_INSECURE).equals(Optional.of(false))
+                && optional(Keys.REGION).isPresent()) {
             problems.addAll(endpoints()
                     .insecure(NOUN, Keys.ENDPOINT.key(), Keys.LOOKUP_ENDPOINT.key(), Keys.ALLOW_INSECURE.key()));
         }
-        double mappings = value(Keys.EVENTS_PER_SECOND)
-                * value(Keys.SHARE)
-                * (value(Keys.WINDOW).toMillis() / 1000.0);
-        if (mappings < 1) {
-            problems.add("Cannot send within an allowance of " + mappings + " mappings a window. Raise"
-                    + " 'allowance.events-per-second', 'allowance.window' or 'allowance.share'.");
+        optional(Keys.EVENTS_PER_SECOND)
+                .flatMap(rate -> optional(Keys.SHARE)
+                        .flatMap(share ->
+                                optional(Keys.WINDOW).map(window -> rate * share * (window.toMillis() / 1000.0))))
+                .filter(mappings -> mappings < 1)
+                .ifPresent(mappings -> problems.add("Cannot send within an allowance of " + mappings
+                        + " mappings a window. Raise 'allowance.events-per-second', 'allowance.window' or"
+                        + " 'allowance.share'."));
+        if (optional(Keys.REMAP).equals(Optional.of(Keys.Remap.UNMAP_FIRST))
+                && optional(Keys.MAX_WRITES).equals(Optional.of(1))) {
+            problems.add(
+                    "Cannot use configuration key 'plan.max-writes': 1 is too few where 'plan.remap' is unmap-first,"
+                            + " because a remap is two mappings. Use 2 or more.");
         }
     }
 
@@ -168,18 +172,39 @@ final class Configuration {
         }
     }
 
+    /** The key, as text or by its reference; what is not needed may be missing where its reference says it is. */
     private static Optional<Secret> secret(
-            Settings settings, Setting<String> key, Map<String, String> environment, List<String> problems) {
+            Settings settings,
+            Setting<String> key,
+            boolean needed,
+            Map<String, String> environment,
+            List<String> problems) {
         try {
-            return settings.optional(key)
-                    .filter(text -> !text.isBlank())
-                    .map(text -> SecretReference.parse(text)
-                            .map(reference -> reference.resolve(environment, SecretStore.ofPlatform()))
-                            .orElseGet(() -> plain(text.strip())));
+            Optional<SecretReference> reference = text(settings, key).flatMap(SecretReference::parse);
+            return reference.isEmpty()
+                    ? text(settings, key).map(Configuration::plain)
+                    : resolved(reference.get(), needed, environment);
         } catch (InvalidSettingsException e) {
             problems.add(e.getMessage() + " It is named by '" + key.key() + "'.");
             return Optional.empty();
         }
+    }
+
+    private static Optional<Secret> resolved(
+            SecretReference reference, boolean needed, Map<String, String> environment) {
+        try {
+            return Optional.of(reference.resolve(environment, SecretStore.ofPlatform()));
+        } catch (InvalidSettingsException e) {
+            if (needed) {
+                throw e;
+            }
+            return Optional.empty();
+        }
+    }
+
+    /** What is set for a key of the service; a blank text is nothing. */
+    private static Optional<String> text(Settings settings, Setting<String> key) {
+        return settings.optional(key).map(String::strip).filter(text -> !text.isEmpty());
     }
 
     /** The key itself; a reference that is not whole is none, and must not be sent as if it were. */
@@ -224,7 +249,11 @@ final class Configuration {
 
     /** Whether the job brings its own service along. */
     boolean usesSandbox() {
-        return optional(Keys.ENDPOINT).equals(Optional.of("sandbox"));
+        return isSandbox(settings);
+    }
+
+    private static boolean isSandbox(Settings settings) {
+        return settings.optional(Keys.ENDPOINT).equals(Optional.of("sandbox"));
     }
 
     /** Where the service is; of an embedded sandbox nothing is known before it has started. */

@@ -2,6 +2,9 @@ package io.usermap.job;
 
 import io.usermap.client.InvalidSettingsException;
 import io.usermap.client.ServiceException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.util.Set;
 
 /**
@@ -60,16 +63,38 @@ record Execution(String command, Flags flags, Console console) {
         }
     }
 
-    /** Runs a command on a ledger that exists already, and returns its exit code; Spark is started if the command asks. */
-    int onLedger(LedgerBody body) {
+    /** Runs a command on a ledger that exists already; Spark is started if the command asks. */
+    Ending onLedger(LedgerBody body) {
         return ending(() -> {
-                    Configuration configuration = configuration(Set.of());
-                    try (JobSession session = JobSession.later(configuration)) {
-                        Ledger ledger = Ledger.existing(session.hadoop(), configuration.value(Keys.LEDGER_PATH));
-                        return body.run(session, ledger, configuration);
-                    }
-                })
-                .exitCode();
+            Configuration configuration = configuration(Set.of());
+            try (JobSession session = JobSession.later(configuration)) {
+                Ledger ledger = Ledger.existing(session.hadoop(), configuration.value(Keys.LEDGER_PATH));
+                return body.run(session, ledger, configuration);
+            }
+        });
+    }
+
+    /** Writes a report. */
+    interface Reporting {
+        void write() throws IOException;
+    }
+
+    /** Reports on a command that has ended, and returns its exit code; that of an error if the report cannot be written. */
+    int reported(Ending ending, Reporting reporting) {
+        try {
+            reporting.write();
+            return ending.exitCode();
+        } catch (IOException | UncheckedIOException e) {
+            console.error("Cannot write the report: " + Source.firstLine(e) + " Check the ledger and --report.");
+            return Math.max(ending.exitCode(), ExitCode.ERROR);
+        }
+    }
+
+    /** Writes a report to where {@code --report} says, if it was given. */
+    void copy(String report) throws IOException {
+        if (flags.report().isPresent()) {
+            Files.writeString(flags.report().get(), report);
+        }
     }
 
     /** The configuration that the flags name, with all that {@code needs} ask for. */

@@ -3,10 +3,7 @@ package io.usermap.job;
 import io.usermap.client.AllowanceLog;
 import io.usermap.client.ServiceException;
 import io.usermap.job.Execution.Ending;
-import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.EnumSet;
@@ -28,7 +25,6 @@ final class Job {
     private static final int EXAMPLES = 2;
 
     private final Execution execution;
-    private final Flags flags;
     private final Console console;
     private final Instant startedAt = Instant.now();
 
@@ -52,7 +48,6 @@ final class Job {
     Job(String command, Flags flags, Console console) {
         this.interruption = Interruption.listen(console, "waiting for the requests in flight and writing receipts");
         this.execution = new Execution(command, flags, console);
-        this.flags = flags;
         this.console = console;
     }
 
@@ -64,7 +59,8 @@ final class Job {
             Configuration read = configure(Set.of(Configuration.Need.SOURCE));
             try (JobSession session = session(read)) {
                 Ledger ledger = ledger(session, read);
-                LedgerRun begun = begin(ledger);
+                LedgerRun begun = ledger.begin(startedAt);
+                run = begun;
                 Planning planning = new Planning(session.spark(), read, ledger, console);
                 Plan made = planned(planning.make(begun));
                 if (!ledger.isClaimed()) {
@@ -111,7 +107,10 @@ final class Job {
             try (JobSession session = session(read)) {
                 Ledger ledger = ledger(session, read);
                 if (dryRun) {
-                    LedgerRun begun = saved.map(ledger::named).orElseGet(() -> begin(ledger));
+                    LedgerRun begun = saved.map(ledger::named).orElseGet(() -> ledger.begin(startedAt));
+                    run = begun;
+                    // A saved plan keeps the report that it has.
+                    savesReport = saved.isEmpty();
                     Planning planning = new Planning(session.spark(), read, ledger, console);
                     Plan made = planned(saved.isPresent() ? planning.saved(begun) : planning.make(begun));
                     tripped = Guards.tripped(made, read, allowed);
@@ -297,12 +296,6 @@ final class Job {
                 Target.identity(read));
     }
 
-    private LedgerRun begin(Ledger ledger) {
-        LedgerRun begun = ledger.begin(startedAt);
-        run = begun;
-        return begun;
-    }
-
     private Plan planned(Plan made) {
         plan = made;
         return made;
@@ -323,7 +316,7 @@ final class Job {
 
     private int reported(Ending ending) {
         Report report = report(ending);
-        try {
+        return execution.reported(ending, () -> {
             if (run != null && savesReport) {
                 if (reportIsLost != null) {
                     throw reportIsLost;
@@ -338,18 +331,11 @@ final class Job {
                     console.summary(saved);
                 }
             }
-            Optional<Path> copy = flags.report();
-            if (copy.isPresent()) {
-                Files.writeString(copy.get(), Json.document(report));
-            }
+            execution.copy(Json.document(report));
             if (ending.outcome() == Outcome.INTERRUPTED) {
                 console.error(howToGoOn());
             }
-        } catch (IOException | UncheckedIOException e) {
-            console.error("Cannot write the report: " + Source.firstLine(e) + " Check the ledger and --report.");
-            return Math.max(ending.exitCode(), ExitCode.ERROR);
-        }
-        return ending.exitCode();
+        });
     }
 
     private String howToGoOn() {

@@ -111,14 +111,19 @@ final class Ledger {
     LedgerRun begin(Instant now) {
         String suffix = "%04x".formatted(ThreadLocalRandom.current().nextInt(0x10000));
         Instant next = runs().stream()
-                .map(LedgerRun::id)
-                .filter(id -> id.matches(ID))
+                .flatMap(run -> begun(run).stream())
                 .findFirst()
-                .map(id -> RUN_ID.parse(id.substring(0, id.indexOf('-')), Instant::from)
-                        .plusMillis(1))
+                .map(last -> last.plusMillis(1))
                 .filter(now::isBefore)
                 .orElse(now);
         return run(RUN_ID.format(next) + "-" + suffix);
+    }
+
+    /** When {@code run} began, which its id says; empty for a folder that somebody else has put there. */
+    static Optional<Instant> begun(LedgerRun run) {
+        return Optional.of(run.id())
+                .filter(id -> id.matches(ID))
+                .map(id -> RUN_ID.parse(id.substring(0, id.indexOf('-')), Instant::from));
     }
 
     /** The run that {@code name} means: a run id, or the path of a run's folder or plan. */

@@ -28,6 +28,7 @@ final class LedgerCommands {
         Flags flags = new Flags();
 
         private final String name;
+        private final Instant startedAt = Instant.now();
 
         OnLedger(String name) {
             this.name = name;
@@ -40,8 +41,19 @@ final class LedgerCommands {
         @Override
         public Integer call() {
             Console console = Commands.of(parent).console(flags);
-            return new Execution(name, flags, console)
-                    .onLedger((session, ledger, configuration) -> run(session, ledger, configuration, console));
+            Execution execution = new Execution(name, flags, console);
+            Ending ending = execution.onLedger(
+                    (session, ledger, configuration) -> run(session, ledger, configuration, console));
+            return execution.reported(ending, () -> execution.copy(report(ending)));
+        }
+
+        /** The document that {@code --report} asks for. */
+        String report(Ending ending) {
+            return Json.document(Report.of(name, ending, startedAt));
+        }
+
+        Instant startedAt() {
+            return startedAt;
         }
     }
 
@@ -68,6 +80,8 @@ final class LedgerCommands {
 
         @Option(names = "--format", paramLabel = "text|json", description = "Form of the plan on standard output.")
         private Flags.LogFormat format = Flags.LogFormat.TEXT;
+
+        private @Nullable Report report;
 
         UndoCommand() {
             super("undo");
@@ -107,10 +121,29 @@ final class LedgerCommands {
                 console.summary(Summary.ofPlan(plan, tripped, List.of()));
             }
             tripped.forEach(guard -> console.error(guard.message()));
-            if (!tripped.isEmpty()) {
-                return new Ending(Outcome.GUARD, ExitCode.GUARD);
+            Ending ending = !tripped.isEmpty()
+                    ? new Ending(Outcome.GUARD, ExitCode.GUARD)
+                    : plan.writes() == 0 ? Ending.NOTHING_TO_DO : Ending.DONE;
+            Report made = Report.of(
+                    new Report.Header("undo", begun.id(), ending.outcome(), ending.exitCode(), startedAt()),
+                    Optional.of(configuration),
+                    Optional.of(plan),
+                    Optional.empty(),
+                    tripped.stream().map(Guards.Tripped::name).toList());
+            begun.save(made);
+            String saved = "report: " + begun.reportAddress();
+            if (format == Flags.LogFormat.JSON) {
+                console.event(saved);
+            } else {
+                console.summary(saved);
             }
-            return plan.writes() == 0 ? Ending.NOTHING_TO_DO : Ending.DONE;
+            report = made;
+            return ending;
+        }
+
+        @Override
+        String report(Ending ending) {
+            return report == null ? super.report(ending) : Json.document(report);
         }
     }
 
@@ -289,19 +322,24 @@ final class LedgerCommands {
         @Parameters(arity = "1", paramLabel = "RUN", description = "Run id, or the path of a run's folder.")
         private String run = "";
 
+        private @Nullable String shown;
+
         ReportCommand() {
             super("report");
         }
 
         @Override
-        Ending run(JobSession session, Ledger ledger, Configuration configuration, Console console) throws Exception {
-            String report = new RunHistory(ledger).report(session, ledger.named(run));
-            console.result(report.strip());
-            Optional<java.nio.file.Path> copy = flags.report();
-            if (copy.isPresent()) {
-                java.nio.file.Files.writeString(copy.get(), report);
-            }
+        Ending run(JobSession session, Ledger ledger, Configuration configuration, Console console) {
+            String found = new RunHistory(ledger).report(session, ledger.named(run), configuration);
+            console.result(found.strip());
+            shown = found;
             return Ending.DONE;
+        }
+
+        /** The run's own. */
+        @Override
+        String report(Ending ending) {
+            return shown == null ? super.report(ending) : shown;
         }
     }
 }

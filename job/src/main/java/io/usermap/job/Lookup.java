@@ -1,12 +1,13 @@
 package io.usermap.job;
 
-import io.usermap.client.InvalidSettingsException;
 import io.usermap.client.LookupClient;
-import io.usermap.client.ServiceException;
 import io.usermap.client.UserLinks;
 import io.usermap.client.UserLinks.LinkedUser;
+import io.usermap.job.Configuration.Need;
+import io.usermap.job.Execution.Ending;
+import java.time.Instant;
+import java.util.EnumSet;
 import java.util.List;
-import java.util.Set;
 
 /** {@code usermap lookup}: asks the service for the mappings of given ids and prints them; needs no Spark session. */
 final class Lookup {
@@ -20,9 +21,10 @@ final class Lookup {
 
     /** Prints one block per id, with whatever could move a cursor escaped; blocks for one request per 100 ids and the pauses between them. */
     int tell(List<String> ids) {
-        try {
-            Configuration configuration = Configuration.read(
-                    flags.config(), flags.set(), Set.of(Configuration.Need.API_KEY, Configuration.Need.SECRET_KEY));
+        Instant startedAt = Instant.now();
+        Execution execution = new Execution("lookup", flags, console);
+        Ending ending = execution.ending(() -> {
+            Configuration configuration = execution.configuration(EnumSet.of(Need.API_KEY, Need.SECRET_KEY));
             try (Target target = Target.open(configuration);
                     LookupClient client = LookupClient.of(
                             target.endpoints(),
@@ -31,16 +33,10 @@ final class Lookup {
                             configuration.lookupRules(),
                             () -> {})) {
                 client.lookup(ids).forEach(this::tell);
-                return ExitCode.DONE;
+                return Ending.DONE;
             }
-        } catch (InvalidSettingsException e) {
-            return failed(e, ExitCode.CONFIGURATION);
-        } catch (StoppedException e) {
-            return failed(e, e.exitCode());
-        } catch (ServiceException e) {
-            boolean key = e.status() == 401 || e.status() == 403;
-            return failed(e, key ? ExitCode.CONFIGURATION : ExitCode.ERROR);
-        }
+        });
+        return execution.reported(ending, () -> execution.copy(Json.document(Report.of("lookup", ending, startedAt))));
     }
 
     private void tell(UserLinks links) {
@@ -58,13 +54,5 @@ final class Lookup {
 
     private static String shown(LinkedUser user) {
         return Phrases.id(user.userId()) + " (amplitude id " + user.amplitudeId() + ")";
-    }
-
-    private int failed(RuntimeException failure, int exitCode) {
-        if (flags.stacktrace()) {
-            failure.printStackTrace(console.err());
-        }
-        console.error(String.valueOf(failure.getMessage()));
-        return exitCode;
     }
 }

@@ -1,6 +1,7 @@
 package io.usermap.job;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import io.usermap.job.Execution.Ending;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -11,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * {@code report.json}: what a command did, for programs. Holds no id and no key.
  *
  * @param schema the layout of this document
- * @param command {@code plan}, {@code apply} or {@code verify}
+ * @param command the command's name, for example {@code apply}
  * @param run the run's id, empty if there was none yet
  * @param outcome how it ended
  * @param exitCode what the process returned
@@ -132,15 +133,32 @@ record Report(
     /**
      * What a report begins with.
      *
-     * @param command {@code plan} or {@code apply}
+     * @param command the command's name
      * @param run the run's id, empty if there was none yet
      * @param outcome how it ended
      * @param exitCode what the process returns
      * @param startedAt when the command began
+     * @param finishedAt when it ended
      */
-    record Header(String command, String run, Outcome outcome, int exitCode, Instant startedAt) {}
+    record Header(String command, String run, Outcome outcome, int exitCode, Instant startedAt, Instant finishedAt) {
 
-    /** The report of a command that ends now, with as much of it as there was. */
+        /** Of a command that ends now. */
+        Header(String command, String run, Outcome outcome, int exitCode, Instant startedAt) {
+            this(command, run, outcome, exitCode, startedAt, Instant.now());
+        }
+    }
+
+    /** The report of a command that plans and sends nothing, and ends now. */
+    static Report of(String command, Ending ending, Instant startedAt) {
+        return of(
+                new Header(command, "", ending.outcome(), ending.exitCode(), startedAt),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                List.of());
+    }
+
+    /** The report of a command that has ended, with as much of it as there was. */
     static Report of(
             Header header,
             Optional<Configuration> configuration,
@@ -158,7 +176,7 @@ record Report(
                 header.outcome().word(),
                 header.exitCode(),
                 header.startedAt().toString(),
-                Instant.now().toString(),
+                header.finishedAt().toString(),
                 new Counts(
                         counts.map(Plan.Counts::sourceRows).orElse(0L),
                         counts.map(Plan.Counts::unchanged).orElse(0L),

@@ -1,10 +1,11 @@
 package io.usermap.job;
 
+import io.usermap.client.AllowanceLog;
+import io.usermap.spark.UserMapRun;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 
 /**
  * {@code usermap runs} and {@code usermap report}: what happened, from what runs have left in the ledger.
@@ -12,6 +13,9 @@ import java.util.TreeMap;
  * @param ledger the ledger
  */
 record RunHistory(Ledger ledger) {
+
+    private static final UserMapRun.Progress UNKNOWN =
+            new UserMapRun.Progress(0, 0, 0, 0, 0, 0, 0, 0, 0, Optional.empty());
 
     /**
      * One line about a run.
@@ -39,7 +43,7 @@ record RunHistory(Ledger ledger) {
                     report.get().outcome(),
                     report.get().counts());
         }
-        Report rebuilt = rebuilt(run, new Receipts.Count(0, Map.of()), interrupted);
+        Report rebuilt = rebuilt(run, new Receipts.Count(0, Map.of()), Optional.empty());
         return new Line(run.id(), rebuilt.command(), interrupted ? "interrupted" : "planned", rebuilt.counts());
     }
 
@@ -68,9 +72,10 @@ record RunHistory(Ledger ledger) {
 
     /**
      * The report of a run. Where it is missing, or the run was interrupted, it is made from the plan and the receipts, and
-     * saved if it was missing; what only the process knew, such as requests and shares of the allowance, is then 0.
+     * saved if it was missing; what only the process knew, such as requests and shares of the allowance, is then 0, and the
+     * allowance is that of {@code configuration}.
      */
-    String report(JobSession session, LedgerRun run) {
+    String report(JobSession session, LedgerRun run, Configuration configuration) {
         boolean interrupted = isInterrupted(run);
         Optional<String> saved = run.savedReport();
         if (saved.isPresent() && !interrupted) {
@@ -79,7 +84,7 @@ record RunHistory(Ledger ledger) {
         Report rebuilt = rebuilt(
                 run,
                 Receipts.listingAgain(() -> Receipts.of(session.spark(), run).count()),
-                interrupted);
+                Optional.of(configuration));
         if (saved.isEmpty() && !isVerification(run)) {
             run.save(rebuilt);
         }
@@ -106,36 +111,28 @@ record RunHistory(Ledger ledger) {
         return mode.equals(Plan.UNDO) ? "undo" : mode.equals(Plan.REPAIR) ? "verify" : "plan";
     }
 
-    private static Report rebuilt(LedgerRun run, Receipts.Count receipts, boolean interrupted) {
+    private static Report rebuilt(LedgerRun run, Receipts.Count receipts, Optional<Configuration> configuration) {
         Optional<Plan> plan = run.savedPlan();
         boolean sent = run.hasBegunToSend();
-        Map<String, Long> rejected = plan.map(made -> Summary.rejected(made, receipts.rejectedByReason()))
-                .orElseGet(() -> new TreeMap<>(receipts.rejectedByReason()));
-        Optional<Plan.Counts> counts = plan.map(Plan::counts);
-        return new Report(
-                Report.SCHEMA,
-                command(run, plan, sent),
-                run.id(),
-                interrupted ? Outcome.INTERRUPTED.word() : Outcome.DONE.word(),
-                interrupted ? ExitCode.INTERRUPTED : ExitCode.DONE,
-                plan.map(Plan::createdAt).orElse(""),
-                (sent ? run.lastBeat() : Instant.EPOCH).toString(),
-                new Report.Counts(
-                        counts.map(Plan.Counts::sourceRows).orElse(0L),
-                        counts.map(Plan.Counts::unchanged).orElse(0L),
-                        counts.map(Plan.Counts::map).orElse(0L),
-                        counts.map(Plan.Counts::remap).orElse(0L),
-                        counts.map(Plan.Counts::unmap).orElse(0L),
-                        rejected.values().stream().mapToLong(Long::longValue).sum(),
-                        plan.map(made -> made.carriedOver().all()).orElse(0L),
+        Execution.Ending ending = isInterrupted(run)
+                ? Execution.Ending.INTERRUPTED
+                : plan.isPresent() ? Execution.Ending.DONE : new Execution.Ending(Outcome.FAILED, ExitCode.ERROR);
+        Instant begun = Ledger.begun(run).orElse(Instant.EPOCH);
+        Instant ended = sent
+                ? run.lastBeat()
+                : plan.map(made -> Instant.parse(made.createdAt())).orElse(begun);
+        return Report.of(
+                new Report.Header(
+                        command(run, plan, sent), run.id(), ending.outcome(), ending.exitCode(), begun, ended),
+                configuration,
+                plan,
+                Optional.of(new Sending.Sent(
                         receipts.accepted(),
                         0,
-                        0,
-                        0,
-                        0),
-                new Report.Allowance(0, 0, 0, 0),
-                rejected,
-                plan.map(Plan::leftOutByReason).orElse(Map.of()),
+                        receipts.rejectedByReason(),
+                        UNKNOWN,
+                        AllowanceLog.empty(),
+                        Optional.empty())),
                 List.of());
     }
 }

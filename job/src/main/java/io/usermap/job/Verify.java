@@ -4,10 +4,6 @@ import io.usermap.job.Configuration.Need;
 import io.usermap.job.Execution.Ending;
 import io.usermap.job.Verification.Expected;
 import io.usermap.job.VerifyCommand.Purpose;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Instant;
 import java.util.EnumSet;
 import java.util.List;
@@ -25,7 +21,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class Verify {
     private final Execution execution;
-    private final Flags flags;
     private final Console console;
     private final Purpose purpose;
     private final boolean json;
@@ -39,7 +34,6 @@ final class Verify {
 
     Verify(Flags flags, Console console, Purpose purpose, boolean json) {
         this.execution = new Execution("verify", flags, console);
-        this.flags = flags;
         this.console = console;
         this.interruption = Interruption.listen(console, "waiting for the look-ups in flight");
         this.purpose = purpose;
@@ -269,27 +263,20 @@ final class Verify {
                         Optional.empty(),
                         tripped.stream().map(Guards.Tripped::name).toList())
                 .with(verified);
-        try {
+        return execution.reported(ending, () -> {
             if (run != null) {
                 run.save(report);
                 if (!json) {
                     console.summary("report: " + run.reportAddress());
                 }
             }
-            Optional<Path> copy = flags.report();
-            if (copy.isPresent()) {
-                Files.writeString(copy.get(), Json.document(report));
-            }
+            execution.copy(Json.document(report));
             if (ending.outcome() == Outcome.INTERRUPTED) {
                 String kept = run == null || !run.keepsFindings()
                         ? ""
                         : " What was found so far is kept: " + run.findingsAddress() + ".";
                 console.error("verify was interrupted." + kept + " Run 'usermap verify' again: it begins anew.");
             }
-        } catch (IOException | UncheckedIOException e) {
-            console.error("Cannot write the report: " + Source.firstLine(e) + " Check the ledger and --report.");
-            return Math.max(ending.exitCode(), ExitCode.ERROR);
-        }
-        return ending.exitCode();
+        });
     }
 }

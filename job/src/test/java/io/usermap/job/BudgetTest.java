@@ -1,10 +1,8 @@
 package io.usermap.job;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.usermap.client.AllowanceRules;
-import io.usermap.client.InvalidSettingsException;
 import io.usermap.job.Budget.Group;
 import io.usermap.job.Budget.Part;
 import io.usermap.job.Budget.Quota;
@@ -114,10 +112,6 @@ class BudgetTest {
     void leavesTimeToWaitBetweenTheStepsOfARemap() {
         assertThat(Budget.of(configuration("plan.max-duration", "107s", "plan.remap", "unmap-first")))
                 .contains(new Budget(4500));
-        assertThatThrownBy(() -> Budget.of(configuration("plan.max-writes", "1", "plan.remap", "unmap-first")))
-                .isInstanceOf(InvalidSettingsException.class)
-                .hasMessage("Cannot use configuration key 'plan.max-writes': 1 is too few where 'plan.remap' is"
-                        + " unmap-first, because a remap is two mappings. Use 2 or more.");
     }
 
     @Test

@@ -72,9 +72,9 @@ final class CommandRunner {
     List<String> line(String... words) {
         List<String> line = new ArrayList<>(List.of(words).subList(0, 1));
         line.addAll(settings);
-        line.addAll(List.of(words).subList(1, words.length));
         line.add("--report");
         line.add(folder.resolve("report.json").toString());
+        line.addAll(List.of(words).subList(1, words.length));
         return line;
     }
 

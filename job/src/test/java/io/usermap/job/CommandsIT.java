@@ -96,6 +96,9 @@ class CommandsIT extends CommandCase {
         assertThat(usermap.run("export", "--format", "json", "--output", file.toString()))
                 .isEqualTo(1);
         assertThat(usermap.err()).contains("something is there already. Remove it, or name another --output.");
+        assertThat(List.of("command", "outcome", "exit_code"))
+                .extracting(name -> usermap.report().path(name).asText())
+                .containsExactly("export", "failed", "1");
         assertThat(usermap.run("export", "--format", "parquet")).isEqualTo(1);
         assertThat(usermap.err())
                 .contains("Cannot export as parquet to standard output: it is a folder. Name one with --output.");
@@ -132,6 +135,12 @@ class CommandsIT extends CommandCase {
                         + " would make a chain\n")
                 .contains("  to remap              1\n");
         String undo = usermap.out().replaceFirst("(?s)^plan (\\S+)\n.*", "$1");
+        assertThat(List.of(usermap.report().path("command"), usermap.report().path("run")))
+                .extracting(JsonNode::asText)
+                .containsExactly("undo", undo);
+        assertThat(usermap.count("remap")).isEqualTo(1);
+        Path kept = usermap.ledger().resolve("runs").resolve(undo).resolve("report.json");
+        assertThat(JSON.readTree(kept.toFile())).as("beside its copy").isEqualTo(usermap.report());
         apply(undo);
         assertThat(sandbox.mappings()).containsEntry("ann@x.com", "person-1");
 
@@ -151,18 +160,33 @@ class CommandsIT extends CommandCase {
         JsonNode after = JSON.readTree(usermap.out());
         assertThat(after.path("counts").path("accepted"))
                 .isEqualTo(before.path("counts").path("accepted"));
-        assertThat(after.path("rejected_by_reason")).isEqualTo(before.path("rejected_by_reason"));
+        assertThat(List.of(after.path("rejected_by_reason"), after.at("/allowance/events_per_second")))
+                .containsExactly(before.path("rejected_by_reason"), before.at("/allowance/events_per_second"));
+        assertThat(Instant.parse(after.path("started_at").asText()))
+                .as("which the id says, in milliseconds")
+                .isBetween(
+                        Instant.parse(before.path("started_at").asText()).minusMillis(1),
+                        Instant.parse(before.path("finished_at").asText()));
         assertThat(report).exists();
+        assertThat(usermap.report()).as("the copy").isEqualTo(after);
 
         assertThat(usermap.run("runs")).isZero();
         List<String> lines = usermap.out().lines().toList();
         assertThat(lines).hasSize(5);
-        assertThat(lines.get(1)).matches("\\S+ +undo +planned( +0){6}");
+        assertThat(lines.get(1)).matches("\\S+ +undo +nothing_to_do( +0){6}");
         assertThat(lines.get(2))
                 .as("the refusal to apply it again has left its report alone")
                 .matches("\\S+ +apply +done +0 +1 +0 +1 +0 +0");
         assertThat(lines.get(3)).matches(second + " +apply +done +0 +1 +0 +1 +1 +1");
         assertThat(lines.get(4)).matches(first + " +apply +done +2 +0 +0 +2 +1 +0");
+        Path killed = Files.createDirectory(usermap.ledger().resolve("runs/20260101T000000001Z-0a0a"));
+        assertThat(usermap.run("report", killed.getFileName().toString())).isZero();
+        assertThat(List.of("command", "outcome", "exit_code", "started_at", "finished_at"))
+                .as("a plan that was killed before it was saved")
+                .extracting(name -> JSON.readTree(usermap.out()).path(name).asText())
+                .containsExactly("plan", "failed", "1", "2026-01-01T00:00:00.001Z", "2026-01-01T00:00:00.001Z");
+        Files.delete(killed.resolve("report.json"));
+        Files.delete(killed);
         assertThat(usermap.run("report", "20990101T000000000Z-0000")).isEqualTo(1);
         assertThat(usermap.err()).contains("has no such run. 'usermap runs' lists them.");
     }
@@ -260,6 +284,13 @@ class CommandsIT extends CommandCase {
                 .contains("to remap              2  unmapped first")
                 .contains("to unmap              1");
         String undo = usermap.out().replaceFirst("(?s)^plan (\\S+)\n.*", "$1");
+        assertThat(List.of(usermap.report().path("command"), usermap.report().path("run")))
+                .extracting(JsonNode::asText)
+                .containsExactly("undo", undo);
+        assertThat(usermap.count("remap")).isEqualTo(1);
+        assertThat(usermap.ledger().resolve("runs").resolve(undo).resolve("report.json"))
+                .content()
+                .isEqualTo(usermap.report().toPrettyString());
         assertThat(usermap.err()).contains("run 'usermap apply " + undo + " --allow max-unmap-share'");
 
         crashBetweenTheSteps(usermap.ledger().resolve("runs").resolve(run));

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -82,6 +83,59 @@ class ConfigurationTest {
                 Configuration.Need.API_KEY,
                 "Cannot read a key: the environment variable OTHER is not set. Export it where the driver starts. It is"
                         + " named by 'target.api-key'.");
+    }
+
+    @Test
+    void takesABlankKeyForNone() {
+        assertProblems(
+                Map.of("target.api-key", " ", "target.secret-key", ""),
+                Configuration.Need.API_KEY,
+                "Cannot talk to the service: there is no API key. Set 'target.api-key' to a reference such as"
+                        + " \"env:AMPLITUDE_API_KEY\".");
+    }
+
+    @Test
+    void doesWithoutKeysThatItsCommandDoesNotNeed() {
+        assertThat(of(Map.of("target.api-key", "env:OTHER", "target.secret-key", "file:/nowhere/key")))
+                .as("a plan, made where the keys are not")
+                .returns(Optional.empty(), Configuration::apiKey)
+                .returns(Optional.empty(), Configuration::secretKey);
+        assertThat(of(Map.of("target.secret-key", "env:OTHER", "target.api-key", "k"), Configuration.Need.API_KEY)
+                        .apiKey())
+                .contains(Secret.of("k"));
+        assertThat(of(Map.of("target.endpoint", "sandbox", "target.api-key", "env:OTHER"), Configuration.Need.API_KEY)
+                        .apiKey())
+                .isEmpty();
+        assertThatThrownBy(() -> of(Map.of("target.api-key", "secret:prod")))
+                .as("this is no key anywhere")
+                .hasMessageContaining("the reference is not whole");
+    }
+
+    @Test
+    void judgesWhatIsRightBesideWhatIsWrong() {
+        Map<String, String> texts = Map.of(
+                "target.endpoint", "http://example.com",
+                "allowance.share", "0.0001",
+                "plan.max-writes", "1",
+                "plan.remap", "unmap-first",
+                "write.writers", "many");
+        assertThatThrownBy(() -> of(texts, Configuration.Need.SOURCE))
+                .isInstanceOfSatisfying(
+                        InvalidSettingsException.class,
+                        e -> assertThat(e.problems())
+                                .satisfiesExactlyInAnyOrder(
+                                        problem -> assertThat(problem).contains("'write.writers'"),
+                                        problem -> assertThat(problem).startsWith("Cannot read a source: none is set."),
+                                        problem -> assertThat(problem)
+                                                .startsWith(
+                                                        "Cannot use configuration key 'target.endpoint': plain http"),
+                                        problem -> assertThat(problem)
+                                                .startsWith("Cannot send within an allowance of 0.15"),
+                                        problem -> assertThat(problem)
+                                                .isEqualTo(
+                                                        "Cannot use configuration key 'plan.max-writes': 1 is too few where"
+                                                                + " 'plan.remap' is unmap-first, because a remap is two mappings. Use 2"
+                                                                + " or more.")));
     }
 
     @Test

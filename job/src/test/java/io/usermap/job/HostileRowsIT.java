@@ -112,6 +112,8 @@ class HostileRowsIT {
                 .set("plan.max-rejected-share", "1")
                 .set("guards.max-placeholder-share", "1")
                 .set("guards.max-remap-share", "1")
+                .set("target.secret-key", "s-0123456789abcdef")
+                .set("lookup.per-second", "100")
                 .set("report.ids", "plain");
     }
 
@@ -193,6 +195,7 @@ class HostileRowsIT {
                 .isZero();
         isHarmless("apply", usermap.out());
         isJson(usermap.err());
+        String applied = usermap.report().path("run").asText();
         Map<String, Long> told = new TreeMap<>();
         usermap.report()
                 .path("rejected_by_reason")
@@ -224,6 +227,41 @@ class HostileRowsIT {
         assertThat(usermap.run("report", run)).as(usermap.err()).isZero();
         isHarmless("report", usermap.out() + usermap.err());
         ledgerIsHarmless();
+        looksUp();
+        verifies();
+        undoes(applied);
+        forgets();
+    }
+
+    private void looksUp() {
+        List<String> line = new ArrayList<>(List.of("lookup", "--"));
+        mappings.keySet().stream().limit(300).forEach(line::add);
+        assertThat(usermap.run(line.toArray(String[]::new))).as(usermap.err()).isZero();
+        isHarmless("lookup", usermap.out() + usermap.err());
+        assertThat(usermap.out().lines().filter(told -> told.startsWith("  maps to \"person")))
+                .as("targets in the words of the service")
+                .hasSize(300);
+    }
+
+    private void verifies() throws IOException {
+        assertThat(usermap.run("verify", "--full")).as(usermap.err()).isZero();
+        isHarmless("verify", usermap.out() + usermap.err());
+        assertThat(usermap.report().at("/verified/agreed").asInt()).isEqualTo(mappings.size());
+    }
+
+    private void undoes(String run) throws IOException {
+        assertThat(usermap.run("undo", run, "--set", "guards.max-unmap-share=1", "--set", "guards.max-shrink=1"))
+                .as(usermap.err())
+                .isZero();
+        isHarmless("undo", usermap.out() + usermap.err());
+        assertThat(usermap.count("unmap")).isEqualTo(mappings.size());
+    }
+
+    private void forgets() {
+        String user = mappings.keySet().iterator().next();
+        assertThat(usermap.run("forget", "--", user)).as(usermap.err()).isZero();
+        isHarmless("forget", usermap.out() + usermap.err());
+        assertThat(usermap.out()).contains("removed: 1 of the acknowledged mappings");
     }
 
     private void explains() {

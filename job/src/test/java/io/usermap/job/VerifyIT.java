@@ -276,6 +276,29 @@ class VerifyIT {
     }
 
     @Test
+    void whoeverIsMappedAgainAfterAnUnmapIsFoundAndUnmapped() throws IOException {
+        usermap.set("plan.mode", "mirror").set("guards.max-unmap-share", "1").set("guards.max-shrink", "1");
+        pairs(Stream.of("ann@x.com,person-1", "bob@x.com,person-1"));
+        assertThat(usermap.run("apply")).as(usermap.err()).isZero();
+        pairs(Stream.of("bob@x.com,person-1"));
+        assertThat(usermap.run("apply")).as(usermap.err()).isZero();
+        assertThat(usermap.run("verify", "--full")).as(usermap.err()).isZero();
+        assertThat(findings(verified()))
+                .as("of somebody mapped and somebody unmapped")
+                .containsExactly(2L, 0L, 0L, 0L);
+
+        strangerMaps("ann@x.com", Optional.of("person-9"));
+        assertThat(usermap.run("verify", "--repair")).as(usermap.err()).isEqualTo(3);
+        assertThat(findings(verified())).containsExactly(1L, 0L, 1L, 0L);
+        assertThat(usermap.out())
+                .contains("  to map                0\n  to remap              0\n  to unmap              1\n");
+        assertThat(usermap.run("apply", verified().path("repair").asText()))
+                .as(usermap.err())
+                .isZero();
+        assertThat(sandbox.mappings()).isEqualTo(Map.of("bob@x.com", "person-1"));
+    }
+
+    @Test
     void aSampleIsDrawnAgainAsItWasAndItsIntervalHoldsTheTruth() throws IOException {
         applyAll();
         drift();
@@ -450,13 +473,17 @@ class VerifyIT {
     void aCancelledSparkJobInterruptsItAndItsReportSaysSo() throws Exception {
         applyAll();
         sandbox.addFaults("{\"faults\": [{\"path\": \"lookup\", \"delay_answer\": \"3s\"}]}");
+        usermap.set("lookup.per-second", "0.1");
         CompletableFuture<Integer> verifying = CompletableFuture.supplyAsync(() -> usermap.run("verify", "--full"));
         Waiting.until(
                 "it reads", Duration.ofSeconds(20), () -> !sandbox.requests().isEmpty());
         LOCAL.spark().sparkContext().cancelAllJobs();
 
         assertThat(verifying.get(30, TimeUnit.SECONDS)).as(usermap.err()).isEqualTo(ExitCode.INTERRUPTED);
-        assertThat(usermap.err()).contains("verify was interrupted. Run 'usermap verify' again: it begins anew.");
+        assertThat(usermap.err())
+                .as("three requests, one in ten seconds")
+                .contains("looking up 250 of 250 users of state 1 takes about 30s")
+                .contains("verify was interrupted. Run 'usermap verify' again: it begins anew.");
         assertThat(usermap.report().path("outcome").asText()).isEqualTo("interrupted");
     }
 
