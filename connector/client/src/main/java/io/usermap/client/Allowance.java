@@ -54,6 +54,9 @@ public final class Allowance {
     /** Why an attempt is denied after which another one of its partition was live: it must end, and send nothing. */
     public static final String FOLLOWED = "another attempt of this partition has taken over";
 
+    /** Why an attempt is denied when the driver has the result of another one of its partition: it is done without sending. */
+    public static final String SETTLED = "another attempt of this partition has done all of it";
+
     private static final String OVER = "the write is over";
     private static final int MOST_ENDED_WRITES = 1_000;
     private static final int MOST_BURST_REQUESTS = 4;
@@ -169,6 +172,7 @@ public final class Allowance {
             switch (live.standing(writer, now)) {
                 case WAITS -> answers.add(new Later(request, rules.sendDeadline()));
                 case FOLLOWED -> answers.add(new Denied(request, FOLLOWED));
+                case SETTLED -> answers.add(new Denied(request, SETTLED));
                 case LIVE -> askLive(request, writer, wanted, now);
             }
         }
@@ -241,6 +245,22 @@ public final class Allowance {
         live.heard(writer, now);
     }
 
+    /**
+     * The driver has the result of an attempt of {@code partition} and takes no other: until the write is over, whoever asks
+     * or waits to send any of it is denied with {@link #SETTLED}, also when the one that did it has left.
+     */
+    public void committed(String write, int partition) {
+        if (ended.contains(write)) {
+            return;
+        }
+        live.settle(write, partition);
+        deny(
+                turns.of(write).stream()
+                        .filter(question -> question.writer.partition() == partition)
+                        .toList(),
+                SETTLED);
+    }
+
     private void leaveTurn(Writer writer) {
         turns.of(writer)
                 .filter(Question::open)
@@ -254,10 +274,13 @@ public final class Allowance {
         if (ended.contains(write)) {
             return;
         }
-        String first = stopped.computeIfAbsent(write, id -> reason);
-        for (Question question : turns.of(write)) {
+        deny(turns.of(write), stopped.computeIfAbsent(write, id -> reason));
+    }
+
+    private void deny(List<Question> questions, String reason) {
+        for (Question question : questions) {
             if (question.open()) {
-                answers.add(new Denied(question.request, first));
+                answers.add(new Denied(question.request, reason));
             }
             turns.remove(question.writer);
             leaveShares(question.writer);

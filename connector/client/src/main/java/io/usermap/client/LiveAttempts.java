@@ -8,7 +8,7 @@ import java.util.Set;
 
 /**
  * Which attempt of each partition may send: the first that asks, until it leaves or nothing is heard of it for a hold, be it
- * that it is silent or that it has finished.
+ * that it is silent or that it has finished; and nobody once the driver has the result of one.
  *
  * <p>An attempt that another one has followed is never live again: what it knows of the receipts is from before the other
  * one sent. Memory grows with the partitions of the writes that run, and with attempts that were followed. Not thread-safe.
@@ -22,7 +22,9 @@ final class LiveAttempts {
         /** Another one may, for now. */
         WAITS,
         /** It was live, and another one came after it. */
-        FOLLOWED
+        FOLLOWED,
+        /** The driver has the result of another one, so nothing is left to do. */
+        SETTLED
     }
 
     private record Partition(String write, int number) {
@@ -36,6 +38,7 @@ final class LiveAttempts {
 
     private final Map<Partition, Attempt> last = new HashMap<>();
     private final Set<Writer> followed = new HashSet<>();
+    private final Set<Partition> settled = new HashSet<>();
     private final long holdNanos;
 
     /** Nobody is live; one of whom nothing is heard for {@code holdNanos} gives way to another. */
@@ -45,6 +48,9 @@ final class LiveAttempts {
 
     /** What {@code writer} may do now; it becomes the live one of its partition if there is none. */
     Standing standing(Writer writer, long now) {
+        if (settled.contains(Partition.of(writer))) {
+            return Standing.SETTLED;
+        }
         Attempt known = last.get(Partition.of(writer));
         if (followed.contains(writer)) {
             return Standing.FOLLOWED;
@@ -75,14 +81,21 @@ final class LiveAttempts {
                         attempt.writer().equals(writer) ? new Attempt(writer, attempt.heard(), false) : attempt);
     }
 
+    /** The driver has the result of an attempt of the partition: until the write is over nobody need send any of it. */
+    void settle(String write, int partition) {
+        last.remove(new Partition(write, partition));
+        settled.add(new Partition(write, partition));
+    }
+
     /** {@code write} is over. */
     void end(String write) {
+        settled.removeIf(partition -> partition.write().equals(write));
         last.keySet().removeIf(partition -> partition.write().equals(write));
         followed.removeIf(writer -> writer.write().equals(write));
     }
 
-    /** How many partitions have, or had, a live attempt. */
+    /** How many partitions have, or had, a live attempt or a result. */
     int size() {
-        return last.size();
+        return last.size() + settled.size();
     }
 }

@@ -107,6 +107,50 @@ class AllowanceAttemptsTest {
     }
 
     @Test
+    void noAttemptSendsAPartitionOfWhichTheDriverHasTheResult() {
+        asked.done(asked.grant(FIRST, 10, 0), Outcome.OK, 20);
+        asked.allowance.finish(FIRST, nanos(50));
+        assertThat(asked.ask(TWIN, 10, 50)).singleElement().isInstanceOf(Later.class);
+        asked.allowance.committed("write", 3);
+        asked.allowance.leave(FIRST);
+
+        assertThat(asked.ask(TWIN, 10, 51))
+                .as("though its executor is gone")
+                .containsExactly(new Denied("q4", Allowance.SETTLED));
+        assertThat(asked.ask(TWIN, 0, 50 + 90)).containsExactly(new Denied("q5", Allowance.SETTLED));
+        assertThat(asked.grant(OTHER, 10, 140).mappings()).isEqualTo(10);
+        assertThat(asked.grant(new Writer("write", 4, 13), 10, 140).mappings()).isEqualTo(10);
+        asked.allowance.end("write");
+        assertThat(asked.ask(TWIN, 10, 141)).containsExactly(new Denied("q8", "the write is over"));
+    }
+
+    @Test
+    void whoWaitsForAGrantIsDeniedWhenTheResultOfAnotherAttemptComes() {
+        asked.done(asked.grant(FIRST, 1_499, 0), Outcome.OK, 20);
+        // The first one was silent for its hold, but only to the coordinator.
+        asked.done(asked.grant(OTHER, 1_500, 110), Outcome.OK, 110);
+        assertThat(asked.ask(TWIN, 10, 111)).isEmpty();
+        assertThat(asked.ask(new Writer("write", 4, 13), 10, 111)).isEmpty();
+        asked.allowance.committed("write", 3);
+
+        assertThat(asked.at(111)).containsExactly(new Denied("q4", Allowance.SETTLED));
+        assertThat(asked.allowance.waiting()).isEqualTo(1);
+        assertThat(asked.ask(FIRST, 10, 112))
+                .as("no reason to fail for one that was followed")
+                .containsExactly(new Denied("q6", Allowance.SETTLED));
+    }
+
+    @Test
+    void aResultOfAWriteThatIsOverIsNotKept() {
+        asked.allowance.end("write");
+        int kept = asked.allowance.live.size();
+        asked.allowance.committed("write", 3);
+
+        assertThat(asked.ask(TWIN, 10, 1)).containsExactly(new Denied("q2", "the write is over"));
+        assertThat(asked.allowance.live.size()).isEqualTo(kept);
+    }
+
+    @Test
     void aWriterThatHasFinishedNoLongerTakesPartInTheDivision() {
         Writer second = new Writer("write", 4, 12);
         for (Writer writer : List.of(FIRST, second)) {

@@ -161,6 +161,11 @@ final class AllowanceDesk {
         coordinator.send(new Object[] {AllowanceMessages.LEASE, write, untilNanos});
     }
 
+    /** The result of {@code partition} is here, so no attempt of it need send any more; returns at once. */
+    void committed(String write, int partition) {
+        coordinator.send(new Object[] {AllowanceMessages.COMMITTED, write, partition});
+    }
+
     /** {@code write} is over. */
     void end(String write) {
         ask(new Object[] {AllowanceMessages.END, write});

@@ -104,7 +104,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
                 .map(Map.Entry::getKey)
                 .toList();
         gone.forEach(writer -> {
-            // One that has finished may be lost with its result before Spark has heard of it.
+            // One that has finished may be lost with its result, unless the driver has told of that.
             allowance.leave(writer);
             forget(writer);
         });
@@ -135,6 +135,7 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
             case AllowanceMessages.OPEN -> reply(context, onOpen(message));
             case AllowanceMessages.BEGIN -> reply(context, onBegin(message));
             case AllowanceMessages.STOP -> allowance.stop((String) message[1], (String) message[2]);
+            case AllowanceMessages.COMMITTED -> allowance.committed((String) message[1], (Integer) message[2]);
             case AllowanceMessages.END -> onEnd((String) message[1]);
             case AllowanceMessages.LOG -> reply(context, onLog());
             case AllowanceMessages.LEASE -> onLease((String) message[1], (Long) message[2]);

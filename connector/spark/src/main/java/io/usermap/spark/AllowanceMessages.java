@@ -33,10 +33,11 @@ final class AllowanceMessages {
     static final String PROGRESS = "progress";
     static final String WRITERS = "writers";
     static final String LEASE = "lease";
+    static final String COMMITTED = "committed";
     static final String OK = "ok";
 
     /** What these messages mean; raised with every change, because two versions of the jar can meet in one application. */
-    static final int VERSION = 5;
+    static final int VERSION = 6;
 
     private static final String GRANT = "grant";
     private static final String LATER = "later";

@@ -23,16 +23,13 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.EnumMap;
 import java.util.Iterator;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.stream.IntStream;
 import org.apache.spark.TaskContext;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.connector.metric.CustomTaskMetric;
@@ -59,6 +56,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     /**
      * What a partition's writer tells the driver.
      *
+     * @param partition the partition
      * @param tally what it did
      * @param rejected rejected rows by reason
      * @param problem why the write must fail; empty if this partition is well
@@ -66,6 +64,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
      * @param used the window, where the writer itself keeps the log
      */
     record Message(
+            int partition,
             Tally tally,
             Map<RejectReason, Long> rejected,
             String problem,
@@ -91,6 +90,9 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     private long rows;
     private boolean live;
     private boolean finished;
+    /** Another attempt has done all of it, and the driver knows: nothing is left to send, to note or to count. */
+    private boolean settled;
+
     private boolean interrupted;
     private String problem = "";
     private @Nullable ServiceException failure;
@@ -134,7 +136,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
             metricsAreRegular = false;
         }
         rows++;
-        if (!problem.isEmpty()) {
+        if (isOver()) {
             return;
         }
         String userId = columns.userId(row);
@@ -178,7 +180,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     }
 
     private void gather(Optional<Mapping> row) throws IOException {
-        if (row.isEmpty() || !problem.isEmpty()) {
+        if (row.isEmpty() || isOver()) {
             return;
         }
         Mapping mapping = row.get();
@@ -192,6 +194,10 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         }
     }
 
+    private boolean isOver() {
+        return settled || !problem.isEmpty();
+    }
+
     private Batch newBatch() {
         UserMapOptions options = plan.options();
         return new Batch(plan.apiKey(), idRules, options.maxBatchRows(), options.maxBatchBytes());
@@ -203,7 +209,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
             return;
         }
         if (becomeLive()) {
-            leaveOutAcknowledged();
+            receipts.takeAcknowledged(batch).forEach(mapping -> skip(mapping, Receipt.ACKNOWLEDGED));
         }
         if (live && batch.size() > 0 && sent(() -> sender.send(batch, sendLog)) instanceof BatchSender.UnderWay) {
             Batch free = underWay == null ? newBatch() : underWay;
@@ -230,15 +236,8 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     private BatchSender.Result sent(Sending sending) {
         try {
             BatchSender.Result result = sending.result();
-            if (result instanceof BatchSender.Stopped stopped
-                    && stopped.reason().equals(Allowance.FOLLOWED)) {
-                // Not for the driver to hear: the other attempt goes on, with what this one had acknowledged.
-                throw new CancellationException("Cannot go on with partition " + partition
-                        + ": nothing was heard of this" + " task for so long that another attempt has taken over.");
-            }
-            if (result instanceof BatchSender.Stopped stopped && problem.isEmpty()) {
-                problem = stopped.reason();
-                failure = stopped.failure().orElse(null);
+            if (result instanceof BatchSender.Stopped stopped) {
+                onStopped(stopped);
             }
             return result;
         } catch (InterruptedException e) {
@@ -247,20 +246,24 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         }
     }
 
-    private void leaveOutAcknowledged() throws IOException {
-        List<Mapping> all = receipts.hasEarlier()
-                ? IntStream.range(0, batch.size()).mapToObj(batch::mapping).toList()
-                : List.of();
-        Set<Mapping> acknowledged = all.isEmpty() ? Set.of() : receipts.acknowledged(all);
-        if (acknowledged.isEmpty()) {
-            return;
-        }
-        batch.clear();
-        for (Mapping mapping : all) {
-            if (acknowledged.contains(mapping)) {
-                skip(mapping, Receipt.ACKNOWLEDGED);
-            } else {
-                batch.offer(mapping);
+    private void onStopped(BatchSender.Stopped stopped) {
+        switch (stopped.reason()) {
+            // Not for the driver to hear: the other attempt goes on, with what this one had acknowledged.
+            case Allowance.FOLLOWED ->
+                throw new CancellationException("Cannot go on with partition " + partition
+                        + ": nothing was heard of this task for so long that another attempt has taken over.");
+            // Nothing to throw: it would be one more failure of a partition that is done, and may end the job.
+            case Allowance.SETTLED -> {
+                settled = true;
+                problem = "";
+                failure = null;
+                rejected.clear();
+            }
+            default -> {
+                if (problem.isEmpty()) {
+                    problem = stopped.reason();
+                    failure = stopped.failure().orElse(null);
+                }
             }
         }
     }
@@ -299,7 +302,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     }
 
     private void fail(String reason) {
-        if (problem.isEmpty()) {
+        if (!isOver()) {
             problem = reason;
             line.stop(reason);
         }
@@ -307,7 +310,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
 
     /** What is sent now would have no receipt, and would be sent again: nothing more of the write is. */
     private void endWithoutReceipts(IOException e) {
-        if (problem.isEmpty()) {
+        if (!isOver()) {
             String reason = String.valueOf(e.getMessage());
             failure = new ServiceException(reason, 0, true);
             fail(reason);
@@ -327,7 +330,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     /** No more rows: what is gathered is sent, and everything resolved. */
     private void finishRows() throws IOException {
         gather(adjacent.release());
-        if (problem.isEmpty()) {
+        if (!isOver()) {
             flush();
         }
         sent(sender::finish);
@@ -351,7 +354,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
                 throw new UncheckedIOException(e);
             }
         }
-        return UserMapMetrics.values(tally.snapshot());
+        return UserMapMetrics.values(counted());
     }
 
     @Override
@@ -361,7 +364,11 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         receipts.close();
         finished = problem.isEmpty();
         close();
-        return new Message(tally.snapshot(), rejected, problem, failure, line.log());
+        return new Message(partition, counted(), rejected, problem, failure, line.log());
+    }
+
+    private Tally counted() {
+        return settled ? Tally.NONE : tally.snapshot();
     }
 
     /**
@@ -415,9 +422,9 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         } finally {
             sender.close();
             if (finished) {
-                line.finish(tally.snapshot());
+                line.finish(counted());
             } else {
-                line.leave(tally.snapshot());
+                line.leave(counted());
             }
             if (interrupted) {
                 interrupted = false;

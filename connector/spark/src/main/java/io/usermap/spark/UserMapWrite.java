@@ -175,6 +175,21 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
         return false;
     }
 
+    /**
+     * Tells the coordinator that the result of a partition is here: Spark takes no other, but lets an attempt go on that
+     * another run of the stage has started.
+     *
+     * <p>Runs in the event loop of Spark's scheduler and never waits. A stream hears of no results, so there an attempt that
+     * has finished is believed for its hold only. Without a coordinator there is one partition, so that its result ends the
+     * job, and with it every other attempt.
+     */
+    @Override
+    public void onDataWriterCommit(WriterCommitMessage message) {
+        if (message instanceof Message done) {
+            desk.ifPresent(known -> known.committed(writeId, done.partition()));
+        }
+    }
+
     @Override
     public void commit(WriterCommitMessage[] messages) {
         finish(writeId, messages);

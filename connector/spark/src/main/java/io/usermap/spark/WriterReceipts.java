@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,14 +44,20 @@ record WriterReceipts(Optional<ReceiptFolder> folder, Consumer<IOException> lost
         }
     }
 
-    /** Whether there is anything to compare with. */
-    boolean hasEarlier() {
-        return folder.isPresent() && folder.get().hasEarlier();
-    }
-
-    /** Those of {@code mappings} that need no sending. */
-    Set<Mapping> acknowledged(List<Mapping> mappings) throws IOException {
-        return folder.isPresent() ? folder.get().acknowledged(mappings) : Set.of();
+    /** Takes out of {@code batch} what other attempts had acknowledged, and returns it. */
+    List<Mapping> takeAcknowledged(Batch batch) throws IOException {
+        if (folder.isEmpty() || !folder.get().hasEarlier()) {
+            return List.of();
+        }
+        List<Mapping> all =
+                IntStream.range(0, batch.size()).mapToObj(batch::mapping).toList();
+        Set<Mapping> acknowledged = folder.get().acknowledged(all);
+        if (acknowledged.isEmpty()) {
+            return List.of();
+        }
+        batch.clear();
+        all.stream().filter(mapping -> !acknowledged.contains(mapping)).forEach(batch::offer);
+        return all.stream().filter(acknowledged::contains).toList();
     }
 
     /** Notes a row that was not sent. */

@@ -2,8 +2,10 @@ package io.usermap.spark;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.usermap.client.Allowance;
 import io.usermap.client.Allowance.Outcome;
 import io.usermap.client.Allowance.Writer;
+import io.usermap.client.AllowanceAnswer.Denied;
 import io.usermap.client.AllowanceAnswer.Grant;
 import io.usermap.client.AllowanceLog;
 import io.usermap.client.AllowanceRules;
@@ -127,6 +129,35 @@ class AllowanceEndpointTest {
         endpoint.onDisconnected(new RpcAddress("executor", 1));
         assertThat(((Object[]) say(AllowanceMessages.ask("n", next, 10, List.of())))[0])
                 .isEqualTo("grant");
+    }
+
+    @Test
+    void noTwinSendsWhenTheDriverHasTheResultThoughTheExecutorItCameFromIsGone() {
+        Writer twin = new Writer("write", QUICK.partition(), 7);
+        send(QUICK, 10);
+        say(AllowanceMessages.leave(QUICK, List.of(), mapped(10), true));
+        endpoint.receive().apply(new Object[] {AllowanceMessages.COMMITTED, "write", QUICK.partition()});
+        endpoint.onDisconnected(new RpcAddress("executor", 1));
+
+        Object[] denied = (Object[]) say(AllowanceMessages.ask("t", twin, 0, List.of()));
+        assertThat(AllowanceMessages.answer(denied)).isEqualTo(new Denied("t", Allowance.SETTLED));
+        say(AllowanceMessages.leave(twin, List.of(), Tally.NONE, true));
+        assertThat(accepted()).isEqualTo(10);
+    }
+
+    @Test
+    void whoWaitsForAGrantHearsAtOnceThatTheDriverHasTheResult() {
+        Writer twin = new Writer("write", QUICK.partition(), 7);
+        send(SLOW, 1_500);
+        Replies waiting = new Replies();
+        endpoint.receiveAndReply(waiting).apply(AllowanceMessages.ask("t", twin, 10, List.of()));
+        assertThat(waiting.all).as("beside a full window").isEmpty();
+        endpoint.receive().apply(new Object[] {AllowanceMessages.COMMITTED, "write", QUICK.partition()});
+
+        assertThat(waiting.all)
+                .singleElement()
+                .satisfies(reply -> assertThat(AllowanceMessages.answer((Object[]) reply))
+                        .isEqualTo(new Denied("t", Allowance.SETTLED)));
     }
 
     @Test

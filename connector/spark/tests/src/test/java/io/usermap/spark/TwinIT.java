@@ -5,23 +5,32 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.usermap.client.AllowanceLog;
 import io.usermap.client.Secret;
+import io.usermap.client.Tally;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.apache.spark.sql.catalyst.InternalRow;
 import org.apache.spark.sql.catalyst.expressions.GenericInternalRow;
+import org.apache.spark.sql.connector.metric.CustomTaskMetric;
 import org.apache.spark.sql.connector.write.DataWriter;
+import org.apache.spark.sql.connector.write.WriterCommitMessage;
 import org.apache.spark.unsafe.types.UTF8String;
-import org.apache.spark.util.SerializableConfiguration;
 import org.junit.jupiter.api.Test;
 
 /** Two attempts of one partition at once, as speculative execution starts them. */
 class TwinIT extends SparkCase {
+    private static final String WRITE = "write-1";
+    private static final Secret KEY = Secret.of("key-of-tests");
+    private static final UserMapDataWriter.Message NOTHING_DONE =
+            new UserMapDataWriter.Message(0, Tally.NONE, Map.of(), "", null, AllowanceLog.empty());
+
     /** Another attempt of the partition, in a thread of its own. */
     private static final class Twin {
-        private final CompletableFuture<Throwable> ended = new CompletableFuture<>();
+        private final CompletableFuture<WriterCommitMessage> ended = new CompletableFuture<>();
         private final Thread thread;
 
         /** One that has all its rows and is about to send them. */
@@ -31,9 +40,9 @@ class TwinIT extends SparkCase {
                 try (DataWriter<InternalRow> writer = factory.createWriter(0, 2)) {
                     send(writer, 10);
                     asking.countDown();
-                    ended.complete(catchThrowable(writer::commit));
+                    ended.complete(writer.commit());
                 } catch (Exception e) {
-                    ended.complete(e);
+                    ended.completeExceptionally(e);
                 }
             });
             thread.start();
@@ -41,15 +50,20 @@ class TwinIT extends SparkCase {
         }
 
         /** Ends its task; what became of it. */
-        Throwable interrupt() throws Exception {
+        Throwable interrupt() {
             thread.interrupt();
+            return catchThrowable(this::result);
+        }
+
+        /** What its task ends with. */
+        WriterCommitMessage result() throws Exception {
             return ended.get(10, TimeUnit.SECONDS);
         }
     }
 
     @Test
     void whoWaitedForAnAttemptThatSentEverythingSendsNothingBeforeSparkEndsIt() throws Exception {
-        UserMapWriterFactory factory = factory(options());
+        UserMapWriterFactory factory = factory(write(options()));
         DataWriter<InternalRow> original = factory.createWriter(0, 1);
         send(original, 10);
         original.currentMetricsValues();
@@ -67,7 +81,7 @@ class TwinIT extends SparkCase {
 
     @Test
     void whoComesWhenAnotherAttemptHasFinishedSendsNothingBeforeSparkEndsIt() throws Exception {
-        UserMapWriterFactory factory = factory(options());
+        UserMapWriterFactory factory = factory(write(options()));
         try (DataWriter<InternalRow> original = factory.createWriter(0, 1)) {
             send(original, 10);
             original.commit();
@@ -82,7 +96,7 @@ class TwinIT extends SparkCase {
 
     @Test
     void theAttemptAfterOneThatFailedSendsAtOnce() throws Exception {
-        UserMapWriterFactory factory = factory(options());
+        UserMapWriterFactory factory = factory(write(options()));
         DataWriter<InternalRow> first = factory.createWriter(0, 1);
         send(first, 10);
         first.abort();
@@ -95,36 +109,90 @@ class TwinIT extends SparkCase {
         assertThat(sandbox.mappings()).hasSize(10);
     }
 
-    /** After the second question of whoever was told to wait, and before the third. */
-    private Duration betweenQuestions() {
-        return UserMapOptions.of(options())
-                .allowance()
-                .sendDeadline()
-                .multipliedBy(3)
-                .dividedBy(2);
+    @Test
+    void whoWaitsEndsInOrderAndSendsNothingWhenTheDriverHasTheResultOfAnotherAttempt() throws Exception {
+        UserMapWrite write = write(options());
+        UserMapWriterFactory factory = factory(write);
+        DataWriter<InternalRow> original = factory.createWriter(0, 1);
+        send(original, 10);
+        original.currentMetricsValues();
+        Twin twin = new Twin(factory);
+        Waiting.pass(Duration.ofMillis(300));
+        WriterCommitMessage result = original.commit();
+        original.close();
+        write.onDataWriterCommit(result);
+
+        assertThat(twin.result()).isEqualTo(NOTHING_DONE);
+        assertThat(sandbox.counts().mapped()).as("each row once").isEqualTo(10);
+        assertThat(sandbox.requests()).hasSize(1);
+        write.commit(new WriterCommitMessage[] {result});
     }
 
-    private static UserMapWriterFactory factory(Map<String, String> texts) {
-        UserMapOptions options = UserMapOptions.of(texts);
-        Secret key = Secret.of("key-of-tests");
-        String name = AllowanceDesk.nameOf(options.endpoints(), key);
-        AllowanceDesk desk = AllowanceDesk.open(name, options.allowance(), AllowanceLog.empty(), AllowanceLog.empty());
-        return new UserMapWriterFactory(
-                "write-1",
+    @Test
+    void whoComesWhenTheDriverHasTheResultOfAnotherAttemptSendsAndCountsNothing() throws Exception {
+        UserMapWrite write = write(options("maxBatchRows", "10"));
+        UserMapWriterFactory factory = factory(write);
+        try (DataWriter<InternalRow> original = factory.createWriter(0, 1)) {
+            send(original, 35);
+            write.onDataWriterCommit(original.commit());
+        }
+        int requests = sandbox.requests().size();
+
+        try (DataWriter<InternalRow> late = factory.createWriter(0, 2)) {
+            late.write(row("user-000"));
+            // The first full batch asks, and hears that there is nothing to do.
+            send(late, 35);
+            late.write(row(" blanks around "));
+            assertThat(late.currentMetricsValues())
+                    .extracting(CustomTaskMetric::value)
+                    .containsOnly(0L);
+            assertThat(late.commit()).isEqualTo(NOTHING_DONE);
+        }
+        assertThat(sandbox.requests()).hasSize(requests);
+        assertThat(sandbox.counts().mapped()).as("each row once").isEqualTo(35);
+        long[] figures = desk(UserMapOptions.of(options())).progress(List.of(WRITE));
+        assertThat(Tally.of(figures, 0).mapped()).isEqualTo(35);
+        assertThat(Tally.of(figures, 0).skipped())
+                .as("a duplicate that it saw before it asked")
+                .isZero();
+    }
+
+    /** After the second question of whoever was told to wait, and before the third. */
+    private Duration betweenQuestions() {
+        return sendDeadline().multipliedBy(3).dividedBy(2);
+    }
+
+    private Duration sendDeadline() {
+        return UserMapOptions.of(options()).allowance().sendDeadline();
+    }
+
+    private static AllowanceDesk desk(UserMapOptions options) {
+        String name = AllowanceDesk.nameOf(options.endpoints(), KEY);
+        return AllowanceDesk.open(name, options.allowance(), AllowanceLog.empty(), AllowanceLog.empty());
+    }
+
+    private static UserMapWrite write(Map<String, String> texts) {
+        return new UserMapWrite(
+                spark,
+                WRITE,
+                UserMapOptions.of(texts),
                 new MappingColumns(0, 1, -1, "user_id"),
-                options,
-                key,
-                desk.lines(),
-                name,
-                1,
-                new SerializableConfiguration(spark.sparkContext().hadoopConfiguration()));
+                KEY,
+                Optional.empty(),
+                AllowanceDesk::driversRpc);
+    }
+
+    private static UserMapWriterFactory factory(UserMapWrite write) {
+        return (UserMapWriterFactory) write.createBatchWriterFactory(() -> 1);
     }
 
     private static void send(DataWriter<InternalRow> writer, int count) throws Exception {
         for (int i = 0; i < count; i++) {
-            writer.write(new GenericInternalRow(
-                    new Object[] {UTF8String.fromString("user-%03d".formatted(i)), UTF8String.fromString("global-user")
-                    }));
+            writer.write(row("user-%03d".formatted(i)));
         }
+    }
+
+    private static InternalRow row(String user) {
+        return new GenericInternalRow(new Object[] {UTF8String.fromString(user), UTF8String.fromString("global-user")});
     }
 }
