@@ -222,7 +222,8 @@ final class AllowanceEndpoint implements ThreadSafeRpcEndpoint {
         Instant now = Instant.now();
         long nanos = System.nanoTime();
         if (!wanted.equals(rules)) {
-            if (!callers.isEmpty() || !running.isEmpty()) {
+            // Whoever has finished must not be forgotten while another attempt of its partition may come.
+            if (!callers.isEmpty() || !left.isEmpty() || !running.isEmpty()) {
                 return otherFigures(wanted);
             }
             rules = wanted;

@@ -169,6 +169,21 @@ class AllowanceEndpointTest {
     }
 
     @Test
+    void otherFiguresWaitForAnEpochOfWhichAllWhoAskedHaveFinished() {
+        AllowanceRules halved = AllowanceRules.of(
+                25, 1, Duration.ofSeconds(30), Duration.ofSeconds(1), Duration.ofSeconds(30), Pacing.BURST);
+        send(QUICK, 10);
+        say(AllowanceMessages.leave(QUICK, List.of(), mapped(10), true));
+
+        assertThat(((Object[]) say(AllowanceMessages.open(halved, AllowanceLog.empty())))[0])
+                .as("it would be forgotten who has finished")
+                .asString()
+                .startsWith("Cannot use an allowance of 750 mappings in 30.0 s");
+        say(new Object[] {AllowanceMessages.END, "write"});
+        assertThat(say(AllowanceMessages.open(halved, AllowanceLog.empty()))).isEqualTo(new Object[] {"ok"});
+    }
+
+    @Test
     void aQuestionAfterTheEndOfItsWriteKeepsOtherFiguresFromNobody() {
         say(new Object[] {AllowanceMessages.END, "write"});
         Object[] denied = (Object[]) say(AllowanceMessages.ask("q", QUICK, 10, List.of()));
