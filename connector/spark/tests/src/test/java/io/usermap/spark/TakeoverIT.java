@@ -21,7 +21,15 @@ class TakeoverIT extends SparkCase {
     @Test
     void whoTakesAPartitionOverSkipsWhatWasAcknowledgedAfterItHadStarted() throws Exception {
         UserMapOptions options = UserMapOptions.of(options(
-                "maxBatchRows", "10", "receiptsPath", folder.resolve("receipts").toString(), "onRejected", "record"));
+                "maxBatchRows",
+                "10",
+                "receiptsPath",
+                folder.resolve("receipts").toString(),
+                "onRejected",
+                "record",
+                // A part of the hold, which the second attempt waits for.
+                "requestTimeout",
+                "2s"));
         Secret key = Secret.of("key-of-tests");
         String name = AllowanceDesk.nameOf(options.endpoints(), key);
         AllowanceDesk desk = AllowanceDesk.open(name, options.allowance(), AllowanceLog.empty(), AllowanceLog.empty());

@@ -99,14 +99,20 @@ class TwinIT extends SparkCase {
         UserMapWriterFactory factory = factory(write(options()));
         DataWriter<InternalRow> first = factory.createWriter(0, 1);
         send(first, 10);
+        first.currentMetricsValues();
+        assertThat(sandbox.counts().mapped()).as("it was live").isEqualTo(10);
         first.abort();
         first.close();
         try (DataWriter<InternalRow> second = factory.createWriter(0, 2)) {
             send(second, 10);
+            long ready = System.nanoTime();
             second.commit();
+            assertThat(Duration.ofNanos(System.nanoTime() - ready))
+                    .as("it was not told to come later")
+                    .isLessThan(sendDeadline());
         }
 
-        assertThat(sandbox.mappings()).hasSize(10);
+        assertThat(sandbox.counts().mapped()).as("without receipts, again").isEqualTo(20);
     }
 
     @Test
