@@ -29,8 +29,8 @@ class ChaosIT {
     /** A night with kills of driver, executor and sandbox. */
     private static final long FIRST_NIGHT = Long.getLong("usermap.chaos.seed", 443);
 
-    /** Kills that meet requests in flight: of the driver in smooth, where 10 s of receipts are not out; of an executor in burst. */
-    private static final Map<Kill.Victim, Long> KILLS = Map.of(Kill.Victim.DRIVER, 7L, Kill.Victim.EXECUTOR, 20L);
+    /** Kills that meet requests in flight: of the driver in burst; of an executor in smooth, with 5 s of receipts not out. */
+    private static final Map<Kill.Victim, Long> KILLS = Map.of(Kill.Victim.DRIVER, 20L, Kill.Victim.EXECUTOR, 7L);
 
     @TempDir(cleanup = CleanupMode.ON_SUCCESS)
     private Path folder;

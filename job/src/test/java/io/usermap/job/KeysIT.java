@@ -85,7 +85,10 @@ class KeysIT {
                 .contains(
                         "Cannot read a key: there is no secret 'api' in a scope 'prod' here. Use env:NAME or file:PATH"
                                 + " where the platform has no scopes. It is named by 'target.api-key'.")
-                .contains("It is named by 'target.secret-key'.");
+                .as("apply does without it")
+                .doesNotContain("target.secret-key");
+        assertThat(usermap.run("lookup", "ann@x.com")).isEqualTo(ExitCode.CONFIGURATION);
+        assertThat(usermap.err()).contains("It is named by 'target.api-key'.", "It is named by 'target.secret-key'.");
         assertThat(sandbox.requests()).isEmpty();
 
         bringTheVault();
