@@ -172,7 +172,7 @@ final class Configuration {
         }
     }
 
-    /** The key, as text or by its reference; what is not needed may be missing where its reference says it is. */
+    /** The key, as text or by its reference, which is followed only where the key is needed. */
     private static Optional<Secret> secret(
             Settings settings,
             Setting<String> key,
@@ -183,21 +183,11 @@ final class Configuration {
             Optional<SecretReference> reference = text(settings, key).flatMap(SecretReference::parse);
             return reference.isEmpty()
                     ? text(settings, key).map(Configuration::plain)
-                    : resolved(reference.get(), needed, environment);
+                    : reference
+                            .filter(named -> needed)
+                            .map(named -> named.resolve(environment, SecretStore.ofPlatform()));
         } catch (InvalidSettingsException e) {
             problems.add(e.getMessage() + " It is named by '" + key.key() + "'.");
-            return Optional.empty();
-        }
-    }
-
-    private static Optional<Secret> resolved(
-            SecretReference reference, boolean needed, Map<String, String> environment) {
-        try {
-            return Optional.of(reference.resolve(environment, SecretStore.ofPlatform()));
-        } catch (InvalidSettingsException e) {
-            if (needed) {
-                throw e;
-            }
             return Optional.empty();
         }
     }
@@ -264,12 +254,12 @@ final class Configuration {
                 optional(Keys.LOOKUP_ENDPOINT).map(URI::create));
     }
 
-    /** The key that writes, if it is set. */
+    /** The key that writes, if it is set, and needed if by a reference. */
     Optional<Secret> apiKey() {
         return apiKey;
     }
 
-    /** The key that reads, if it is set. */
+    /** The key that reads, as {@link #apiKey}. */
     Optional<Secret> secretKey() {
         return secretKey;
     }

@@ -44,11 +44,11 @@ final class LedgerCommands {
             Execution execution = new Execution(name, flags, console);
             Ending ending = execution.onLedger(
                     (session, ledger, configuration) -> run(session, ledger, configuration, console));
-            return execution.reported(ending, () -> execution.copy(report(ending)));
+            return execution.reported(ending, () -> execution.copy(report(ending, console)));
         }
 
         /** The document that {@code --report} asks for. */
-        String report(Ending ending) {
+        String report(Ending ending, Console console) {
             return Json.document(Report.of(name, ending, startedAt));
         }
 
@@ -81,6 +81,7 @@ final class LedgerCommands {
         @Option(names = "--format", paramLabel = "text|json", description = "Form of the plan on standard output.")
         private Flags.LogFormat format = Flags.LogFormat.TEXT;
 
+        private @Nullable LedgerRun planned;
         private @Nullable Report report;
 
         UndoCommand() {
@@ -124,26 +125,29 @@ final class LedgerCommands {
             Ending ending = !tripped.isEmpty()
                     ? new Ending(Outcome.GUARD, ExitCode.GUARD)
                     : plan.writes() == 0 ? Ending.NOTHING_TO_DO : Ending.DONE;
-            Report made = Report.of(
+            planned = begun;
+            report = Report.of(
                     new Report.Header("undo", begun.id(), ending.outcome(), ending.exitCode(), startedAt()),
                     Optional.of(configuration),
                     Optional.of(plan),
                     Optional.empty(),
                     tripped.stream().map(Guards.Tripped::name).toList());
-            begun.save(made);
-            String saved = "report: " + begun.reportAddress();
+            return ending;
+        }
+
+        @Override
+        String report(Ending ending, Console console) {
+            if (planned == null || report == null) {
+                return super.report(ending, console);
+            }
+            planned.save(report);
+            String saved = "report: " + planned.reportAddress();
             if (format == Flags.LogFormat.JSON) {
                 console.event(saved);
             } else {
                 console.summary(saved);
             }
-            report = made;
-            return ending;
-        }
-
-        @Override
-        String report(Ending ending) {
-            return report == null ? super.report(ending) : Json.document(report);
+            return Json.document(report);
         }
     }
 
@@ -330,7 +334,7 @@ final class LedgerCommands {
 
         @Override
         Ending run(JobSession session, Ledger ledger, Configuration configuration, Console console) {
-            String found = new RunHistory(ledger).report(session, ledger.named(run), configuration);
+            String found = new RunHistory(ledger).report(session, ledger.named(run));
             console.result(found.strip());
             shown = found;
             return Ending.DONE;
@@ -338,8 +342,8 @@ final class LedgerCommands {
 
         /** The run's own. */
         @Override
-        String report(Ending ending) {
-            return shown == null ? super.report(ending) : shown;
+        String report(Ending ending, Console console) {
+            return shown == null ? super.report(ending, console) : shown;
         }
     }
 }

@@ -43,8 +43,9 @@ record RunHistory(Ledger ledger) {
                     report.get().outcome(),
                     report.get().counts());
         }
-        Report rebuilt = rebuilt(run, new Receipts.Count(0, Map.of()), Optional.empty());
-        return new Line(run.id(), rebuilt.command(), interrupted ? "interrupted" : "planned", rebuilt.counts());
+        Report rebuilt = rebuilt(run, new Receipts.Count(0, Map.of()));
+        String outcome = !interrupted && isWhole(run) ? "planned" : rebuilt.outcome();
+        return new Line(run.id(), rebuilt.command(), outcome, rebuilt.counts());
     }
 
     /** The lines as a table for people. */
@@ -72,10 +73,10 @@ record RunHistory(Ledger ledger) {
 
     /**
      * The report of a run. Where it is missing, or the run was interrupted, it is made from the plan and the receipts, and
-     * saved if it was missing; what only the process knew, such as requests and shares of the allowance, is then 0, and the
-     * allowance is that of {@code configuration}.
+     * saved if it was missing; what only the process knew, such as requests and the allowance, is then 0. That of a run which
+     * has no plan is not saved, because somebody may be planning still.
      */
-    String report(JobSession session, LedgerRun run, Configuration configuration) {
+    String report(JobSession session, LedgerRun run) {
         boolean interrupted = isInterrupted(run);
         Optional<String> saved = run.savedReport();
         if (saved.isPresent() && !interrupted) {
@@ -83,9 +84,8 @@ record RunHistory(Ledger ledger) {
         }
         Report rebuilt = rebuilt(
                 run,
-                Receipts.listingAgain(() -> Receipts.of(session.spark(), run).count()),
-                Optional.of(configuration));
-        if (saved.isEmpty() && !isVerification(run)) {
+                Receipts.listingAgain(() -> Receipts.of(session.spark(), run).count()));
+        if (isWhole(run) && run.savedReport().isEmpty()) {
             run.save(rebuilt);
         }
         return Json.document(rebuilt);
@@ -93,6 +93,11 @@ record RunHistory(Ledger ledger) {
 
     private static boolean isInterrupted(LedgerRun run) {
         return isVerification(run) ? run.savedReport().isEmpty() : run.hasBegunToSend() && !run.isFinished();
+    }
+
+    /** Whether there is all that a report is made of. */
+    private static boolean isWhole(LedgerRun run) {
+        return run.hasBegunToSend() || run.savedPlan().isPresent();
     }
 
     /** Whether the run looked mappings up, and planned nothing. */
@@ -111,12 +116,12 @@ record RunHistory(Ledger ledger) {
         return mode.equals(Plan.UNDO) ? "undo" : mode.equals(Plan.REPAIR) ? "verify" : "plan";
     }
 
-    private static Report rebuilt(LedgerRun run, Receipts.Count receipts, Optional<Configuration> configuration) {
+    private static Report rebuilt(LedgerRun run, Receipts.Count receipts) {
         Optional<Plan> plan = run.savedPlan();
         boolean sent = run.hasBegunToSend();
         Execution.Ending ending = isInterrupted(run)
                 ? Execution.Ending.INTERRUPTED
-                : plan.isPresent() ? Execution.Ending.DONE : new Execution.Ending(Outcome.FAILED, ExitCode.ERROR);
+                : isWhole(run) ? Execution.Ending.DONE : new Execution.Ending(Outcome.FAILED, ExitCode.ERROR);
         Instant begun = Ledger.begun(run).orElse(Instant.EPOCH);
         Instant ended = sent
                 ? run.lastBeat()
@@ -124,7 +129,7 @@ record RunHistory(Ledger ledger) {
         return Report.of(
                 new Report.Header(
                         command(run, plan, sent), run.id(), ending.outcome(), ending.exitCode(), begun, ended),
-                configuration,
+                Optional.empty(),
                 plan,
                 Optional.of(new Sending.Sent(
                         receipts.accepted(),

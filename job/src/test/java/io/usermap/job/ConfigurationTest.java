@@ -76,7 +76,9 @@ class ConfigurationTest {
 
     @Test
     void readsKeysByReferenceOrAsTheyAre() {
-        assertThat(of(Map.of("target.api-key", "env:MY_KEY")).apiKey()).contains(Secret.of("k-123"));
+        assertThat(of(Map.of("target.api-key", "env:MY_KEY"), Configuration.Need.API_KEY)
+                        .apiKey())
+                .contains(Secret.of("k-123"));
         assertThat(of(Map.of("target.api-key", "plain")).apiKey()).contains(Secret.of("plain"));
         assertProblems(
                 Map.of("target.api-key", "env:OTHER"),

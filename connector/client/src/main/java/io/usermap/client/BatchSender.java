@@ -360,6 +360,10 @@ public final class BatchSender implements AutoCloseable {
             backlog.putFirst(again.failedOnce().notBefore(after(wait)));
             return;
         }
+        if (stopped != null) {
+            // Others may do without this one: another attempt has its partition, or will.
+            return;
+        }
         stop(
                 "Cannot write mappings after " + failed + " attempts: " + unavailable.cause()
                         + ". Check that the endpoint can be reached from the executors, then run again.",

@@ -174,6 +174,28 @@ class BatchSenderOverlapTest {
     }
 
     @Test
+    void aLastTryThatFailsAfterACancellationStopsNobodyElse() throws Exception {
+        CountDownLatch last = new CountDownLatch(1);
+        try (Sending sending = new Sending(new ScriptedLine(10, 1), Duration.ofSeconds(20), () -> {
+            if (last.getCount() == 0) {
+                throw new CancellationException("cancelled");
+            }
+        })) {
+            for (int tries = 1; tries < 4; tries++) {
+                sending.server.then(ScriptedServer.status(503));
+            }
+            sending.server.otherwise(announcing(last, after(answered, 503)));
+
+            assertThatThrownBy(() -> sending.send(Sending.batch(0, 10))).hasMessage("cancelled");
+            answered.countDown();
+            sending.drain();
+
+            assertThat(sending.server.received).hasSize(4);
+            assertThat(sending.line.stops).isEmpty();
+        }
+    }
+
+    @Test
     void aFatalAnswerToTheFirstBatchStopsTheSecond() throws Exception {
         try (Sending sending = new Sending(new ScriptedLine(10, 2))) {
             sending.server.otherwise(after(answered, 401));

@@ -367,8 +367,9 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         return new Message(partition, counted(), rejected, problem, failure, line.log());
     }
 
+    /** What this attempt has done; nothing if it never was the one to send, because the one that was has counted the rows. */
     private Tally counted() {
-        return settled ? Tally.NONE : tally.snapshot();
+        return settled && !live ? Tally.NONE : tally.snapshot();
     }
 
     /**

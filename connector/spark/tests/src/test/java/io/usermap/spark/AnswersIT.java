@@ -155,7 +155,7 @@ class AnswersIT extends SparkCase {
 
     @Test
     @Tag(ONE_SPARK)
-    void aServiceThatIsDownIsLeftMoreAndMoreTime() {
+    void aServiceThatIsDownIsLeftTimeBetweenTheTries() {
         faults("{\"path\": \"map\", \"requests\": \"1-4\", \"status\": 503}");
 
         write(manyRows(50), oneByOne());

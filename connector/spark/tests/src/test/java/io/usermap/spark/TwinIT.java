@@ -163,6 +163,22 @@ class TwinIT extends SparkCase {
                 .isZero();
     }
 
+    @Test
+    void whatALiveAttemptHadSentStaysInTheFiguresWhenAnotherHasDoneTheRest() throws Exception {
+        UserMapWrite write = write(options("maxBatchRows", "10"));
+        try (DataWriter<InternalRow> first = factory(write).createWriter(0, 1)) {
+            send(first, 35);
+            write.onDataWriterCommit(NOTHING_DONE);
+            send(first, 35);
+            first.commit();
+        }
+
+        long[] figures = desk(UserMapOptions.of(options())).progress(List.of(WRITE));
+        assertThat(Tally.of(figures, 0).mapped())
+                .isEqualTo(sandbox.counts().mapped())
+                .isBetween(10L, 69L);
+    }
+
     /** After the second question of whoever was told to wait, and before the third. */
     private Duration betweenQuestions() {
         return sendDeadline().multipliedBy(3).dividedBy(2);
