@@ -127,14 +127,8 @@ final class Commands implements Callable<Integer> {
 
         @Override
         public Integer call() {
-            Console console = of(parent).console(flags);
-            if (plan != null && limits.areSet()) {
-                console.error("Cannot limit a saved plan: it is carried out as it is. Give --max-writes and"
-                        + " --max-duration to 'usermap plan'.");
-                return ExitCode.CONFIGURATION;
-            }
             limits.addTo(flags);
-            return new Job("apply", flags, console).apply(Optional.ofNullable(plan), dryRun, limits.allowed());
+            return new Job("apply", flags, of(parent).console(flags)).apply(Optional.ofNullable(plan), dryRun, limits);
         }
     }
 
@@ -155,7 +149,7 @@ final class Commands implements Callable<Integer> {
         @Option(names = "--allow", paramLabel = "GUARD", description = "Lift a guard for this run; may be given again.")
         private List<String> allow = new ArrayList<>();
 
-        private boolean areSet() {
+        boolean areSet() {
             return maxWrites != null || maxDuration != null;
         }
 
@@ -168,7 +162,7 @@ final class Commands implements Callable<Integer> {
             }
         }
 
-        private List<String> allowed() {
+        List<String> allowed() {
             return List.copyOf(allow);
         }
     }

@@ -1,6 +1,7 @@
 package io.usermap.job;
 
 import io.usermap.client.AllowanceLog;
+import io.usermap.client.InvalidSettingsException;
 import io.usermap.client.ServiceException;
 import io.usermap.job.Execution.Ending;
 import java.io.UncheckedIOException;
@@ -32,7 +33,7 @@ final class Job {
     /** False while a saved plan may turn out to have been applied before, or once another run has taken over. */
     private boolean savesReport = true;
 
-    private boolean reportIsSaved;
+    private @Nullable Saved lastReport;
     /** Whether a program reads standard output, which then holds one document. */
     private boolean json;
 
@@ -93,9 +94,14 @@ final class Job {
     }
 
     /** Applies a saved plan, or plans and applies; a run that was interrupted is finished first. */
-    int apply(Optional<String> saved, boolean dryRun, List<String> allow) {
+    int apply(Optional<String> saved, boolean dryRun, Commands.Limits limits) {
         return reported(() -> {
-            Set<String> allowed = Guards.allowed(allow);
+            if (saved.isPresent() && limits.areSet()) {
+                throw new InvalidSettingsException(
+                        "Cannot limit a saved plan: it is carried out as it is. Give --max-writes and --max-duration to"
+                                + " 'usermap plan'.");
+            }
+            Set<String> allowed = Guards.allowed(limits.allowed());
             Set<Configuration.Need> needs = EnumSet.noneOf(Configuration.Need.class);
             if (saved.isEmpty()) {
                 needs.add(Configuration.Need.SOURCE);
@@ -139,15 +145,23 @@ final class Job {
         }
     }
 
+    /** A report that is saved. */
+    private record Saved(LedgerRun run, Ending ending) {}
+
+    private void save(LedgerRun of, Ending ending) {
+        of.save(report(ending));
+        lastReport = new Saved(of, ending);
+    }
+
     /** Saves the report while the ledger is claimed: afterwards somebody else may go on with the run, and report on it. */
     private void saveReport(Ending ending, Claim claim) {
-        if (run == null || !savesReport) {
+        // A file that is whole is not written once more: a full disk would leave nothing of it.
+        if (run == null || !savesReport || new Saved(run, ending).equals(lastReport)) {
             return;
         }
         try {
             claim.requireHeld();
-            run.save(report(ending));
-            reportIsSaved = true;
+            save(run, ending);
         } catch (StoppedException e) {
             // Whoever took over reports on the run now.
             savesReport = false;
@@ -233,7 +247,7 @@ final class Job {
                         .map(execution::failed)
                         .orElseGet(() -> settled(made, work.read(), now.rejectedByReason()));
         work.claim().requireHeld();
-        sendingRun.save(report(ending));
+        save(sendingRun, ending);
         if (interrupted || now.failure().filter(Job::mayGoOn).isPresent()) {
             sendingRun.interrupt(now.allowanceLog());
         } else {
@@ -321,7 +335,7 @@ final class Job {
                 if (reportIsLost != null) {
                     throw reportIsLost;
                 }
-                if (!reportIsSaved) {
+                if (lastReport == null) {
                     run.save(report);
                 }
                 String saved = "report: " + run.reportAddress();

@@ -5,6 +5,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -81,8 +82,10 @@ final class LedgerCommands {
         @Option(names = "--format", paramLabel = "text|json", description = "Form of the plan on standard output.")
         private Flags.LogFormat format = Flags.LogFormat.TEXT;
 
-        private @Nullable LedgerRun planned;
-        private @Nullable Report report;
+        /** What it has come to: where it is saved, and the report by how the command ends. */
+        private record Planned(LedgerRun run, Function<Ending, Report> report) {}
+
+        private @Nullable Planned planned;
 
         UndoCommand() {
             super("undo");
@@ -125,23 +128,25 @@ final class LedgerCommands {
             Ending ending = !tripped.isEmpty()
                     ? new Ending(Outcome.GUARD, ExitCode.GUARD)
                     : plan.writes() == 0 ? Ending.NOTHING_TO_DO : Ending.DONE;
-            planned = begun;
-            report = Report.of(
-                    new Report.Header("undo", begun.id(), ending.outcome(), ending.exitCode(), startedAt()),
-                    Optional.of(configuration),
-                    Optional.of(plan),
-                    Optional.empty(),
-                    tripped.stream().map(Guards.Tripped::name).toList());
+            planned = new Planned(
+                    begun,
+                    ended -> Report.of(
+                            new Report.Header("undo", begun.id(), ended.outcome(), ended.exitCode(), startedAt()),
+                            Optional.of(configuration),
+                            Optional.of(plan),
+                            Optional.empty(),
+                            tripped.stream().map(Guards.Tripped::name).toList()));
             return ending;
         }
 
         @Override
         String report(Ending ending, Console console) {
-            if (planned == null || report == null) {
+            if (planned == null) {
                 return super.report(ending, console);
             }
-            planned.save(report);
-            String saved = "report: " + planned.reportAddress();
+            Report report = planned.report().apply(ending);
+            planned.run().save(report);
+            String saved = "report: " + planned.run().reportAddress();
             if (format == Flags.LogFormat.JSON) {
                 console.event(saved);
             } else {

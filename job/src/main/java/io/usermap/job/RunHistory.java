@@ -22,8 +22,9 @@ record RunHistory(Ledger ledger) {
      *
      * @param run its id
      * @param command what made it
-     * @param outcome as in the report; {@code interrupted} for a run that has begun to send and is not finished,
-     *     {@code planned} for one without a report
+     * @param outcome as in the report; {@code interrupted} for a run that has begun to send and is not finished; for one
+     *     without a report {@code finished} or {@code planned}, or {@code unplanned} where somebody plans still or never
+     *     came to the end of it
      * @param counts as in the report
      */
     record Line(String run, String command, String outcome, Report.Counts counts) {}
@@ -44,8 +45,13 @@ record RunHistory(Ledger ledger) {
                     report.get().counts());
         }
         Report rebuilt = rebuilt(run, new Receipts.Count(0, Map.of()));
-        String outcome = !interrupted && isWhole(run) ? "planned" : rebuilt.outcome();
-        return new Line(run.id(), rebuilt.command(), outcome, rebuilt.counts());
+        return new Line(
+                run.id(),
+                rebuilt.command(),
+                interrupted
+                        ? rebuilt.outcome()
+                        : run.isFinished() ? "finished" : hasPlan(run) ? "planned" : "unplanned",
+                rebuilt.counts());
     }
 
     /** The lines as a table for people. */
@@ -73,8 +79,9 @@ record RunHistory(Ledger ledger) {
 
     /**
      * The report of a run. Where it is missing, or the run was interrupted, it is made from the plan and the receipts, and
-     * saved if it was missing; what only the process knew, such as requests and the allowance, is then 0. That of a run which
-     * has no plan is not saved, because somebody may be planning still.
+     * saved if the run was not; what only the process knew, such as requests and the allowance, is then 0.
+     *
+     * @throws StoppedException if the run has neither a report nor a plan
      */
     String report(JobSession session, LedgerRun run) {
         boolean interrupted = isInterrupted(run);
@@ -82,10 +89,16 @@ record RunHistory(Ledger ledger) {
         if (saved.isPresent() && !interrupted) {
             return saved.get();
         }
+        if (!run.hasBegunToSend() && !hasPlan(run) && !interrupted) {
+            throw StoppedException.failed("Cannot report on run " + run.id()
+                    + ", which has no plan: it is being planned, or was ended before it was planned. Wait for it, or run"
+                    + " 'usermap runs', which lists the others.");
+        }
         Report rebuilt = rebuilt(
                 run,
                 Receipts.listingAgain(() -> Receipts.of(session.spark(), run).count()));
-        if (isWhole(run) && run.savedReport().isEmpty()) {
+        // That of an interrupted run changes, and whoever runs it may be about to save the last one.
+        if (!interrupted && run.savedReport().isEmpty()) {
             run.save(rebuilt);
         }
         return Json.document(rebuilt);
@@ -95,14 +108,13 @@ record RunHistory(Ledger ledger) {
         return isVerification(run) ? run.savedReport().isEmpty() : run.hasBegunToSend() && !run.isFinished();
     }
 
-    /** Whether there is all that a report is made of. */
-    private static boolean isWhole(LedgerRun run) {
-        return run.hasBegunToSend() || run.savedPlan().isPresent();
+    private static boolean hasPlan(LedgerRun run) {
+        return run.savedPlan().isPresent();
     }
 
     /** Whether the run looked mappings up, and planned nothing. */
     private static boolean isVerification(LedgerRun run) {
-        return run.hasFindings() && run.savedPlan().isEmpty();
+        return run.hasFindings() && !hasPlan(run);
     }
 
     private static String command(LedgerRun run, Optional<Plan> plan, boolean sent) {
@@ -119,9 +131,14 @@ record RunHistory(Ledger ledger) {
     private static Report rebuilt(LedgerRun run, Receipts.Count receipts) {
         Optional<Plan> plan = run.savedPlan();
         boolean sent = run.hasBegunToSend();
+        long answered = receipts.accepted()
+                + receipts.rejectedByReason().values().stream()
+                        .mapToLong(Long::longValue)
+                        .sum();
+        boolean fellShort = sent && answered < plan.map(Plan::writes).orElse(0L);
         Execution.Ending ending = isInterrupted(run)
                 ? Execution.Ending.INTERRUPTED
-                : isWhole(run) ? Execution.Ending.DONE : new Execution.Ending(Outcome.FAILED, ExitCode.ERROR);
+                : fellShort ? new Execution.Ending(Outcome.FAILED, ExitCode.ERROR) : Execution.Ending.DONE;
         Instant begun = Ledger.begun(run).orElse(Instant.EPOCH);
         Instant ended = sent
                 ? run.lastBeat()

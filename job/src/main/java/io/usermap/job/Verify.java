@@ -1,5 +1,6 @@
 package io.usermap.job;
 
+import io.usermap.client.InvalidSettingsException;
 import io.usermap.job.Configuration.Need;
 import io.usermap.job.Execution.Ending;
 import io.usermap.job.Verification.Expected;
@@ -63,10 +64,14 @@ final class Verify {
      *
      * @param plan what to compare with in place of the ledger's state
      * @param full whether everybody is looked up
+     * @param contradiction what is wrong with the flags, if anything is
      * @return the exit code
      */
-    int run(Optional<String> plan, boolean full) {
+    int run(Optional<String> plan, boolean full, Optional<String> contradiction) {
         return reported(() -> {
+            if (contradiction.isPresent()) {
+                throw new InvalidSettingsException(contradiction.get());
+            }
             Set<Need> needs = EnumSet.of(Need.API_KEY, Need.SECRET_KEY);
             if (purpose == Purpose.ADOPT) {
                 needs.add(Need.SOURCE);

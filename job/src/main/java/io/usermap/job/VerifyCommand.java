@@ -80,17 +80,12 @@ final class VerifyCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Console console = Commands.of(parent).console(flags);
-        Optional<String> contradiction = contradiction();
-        if (contradiction.isPresent()) {
-            console.error(contradiction.get());
-            return ExitCode.CONFIGURATION;
-        }
         if (sample != null) {
             flags.set(Keys.VERIFY_SAMPLE, sample);
         }
         Purpose purpose = adopt ? Purpose.ADOPT : repair ? Purpose.REPAIR : Purpose.TELL;
         return new Verify(flags, console, purpose, format == Flags.LogFormat.JSON)
-                .run(Optional.ofNullable(plan), full || purpose != Purpose.TELL);
+                .run(Optional.ofNullable(plan), full || purpose != Purpose.TELL, contradiction());
     }
 
     private Optional<String> contradiction() {

@@ -47,6 +47,7 @@ class CommandsIT extends CommandCase {
         explains(first, second);
         undoes(second);
         rebuildsAReport(first, second);
+        rebuildsAReportOfWhichNothingIsLeft(second);
         forgets();
         savesNoPlanForAStateThatHasMovedMeanwhile(second);
     }
@@ -167,6 +168,7 @@ class CommandsIT extends CommandCase {
                         Instant.parse(before.path("started_at").asText()).minusMillis(1),
                         Instant.parse(before.path("finished_at").asText()));
         assertThat(report).exists();
+        assertThat(after.path("outcome").asText()).isEqualTo("done");
         assertThat(usermap.report()).as("the copy").isEqualTo(after);
 
         assertThat(usermap.run("runs")).isZero();
@@ -179,17 +181,34 @@ class CommandsIT extends CommandCase {
         assertThat(lines.get(3)).matches(second + " +apply +done +0 +1 +0 +1 +1 +1");
         assertThat(lines.get(4)).matches(first + " +apply +done +2 +0 +0 +2 +1 +0");
         Path killed = Files.createDirectory(usermap.ledger().resolve("runs/20260101T000000001Z-0a0a"));
-        assertThat(usermap.run("report", killed.getFileName().toString())).isZero();
-        assertThat(List.of("command", "outcome", "exit_code", "started_at", "finished_at"))
-                .as("a plan that was killed before it was saved")
-                .extracting(name -> JSON.readTree(usermap.out()).path(name).asText())
-                .containsExactly("plan", "failed", "1", "2026-01-01T00:00:00.001Z", "2026-01-01T00:00:00.001Z");
-        assertThat(killed).as("somebody may be planning still").isEmptyDirectory();
+        assertThat(usermap.run("report", killed.getFileName().toString())).isEqualTo(1);
+        assertThat(usermap.err())
+                .contains("which has no plan: it is being planned, or was ended before it was planned.");
+        assertThat(killed).isEmptyDirectory();
         assertThat(usermap.run("runs")).isZero();
-        assertThat(usermap.out()).containsPattern(killed.getFileName() + " +plan +failed");
+        assertThat(usermap.out()).containsPattern(killed.getFileName() + " +plan +unplanned");
         Files.delete(killed);
         assertThat(usermap.run("report", "20990101T000000000Z-0000")).isEqualTo(1);
         assertThat(usermap.err()).contains("has no such run. 'usermap runs' lists them.");
+    }
+
+    /** As a disk that is full leaves it. */
+    private void rebuildsAReportOfWhichNothingIsLeft(String run) throws IOException {
+        Path folder = usermap.ledger().resolve("runs").resolve(run);
+        Files.writeString(folder.resolve("report.json"), "");
+        assertThat(usermap.run("runs")).isZero();
+        assertThat(usermap.out()).containsPattern(run + " +apply +finished");
+        Path receipts = folder.resolve("receipts");
+        Path elsewhere = folder.resolve("elsewhere");
+        Files.move(receipts, elsewhere);
+        assertThat(usermap.run("report", run)).as(usermap.err()).isZero();
+        assertThat(usermap.json().path("outcome").asText())
+                .as("no answer was noted")
+                .isEqualTo("failed");
+        Files.move(elsewhere, receipts);
+        Files.writeString(folder.resolve("report.json"), "");
+        assertThat(usermap.run("report", run)).as(usermap.err()).isZero();
+        assertThat(usermap.json().path("outcome").asText()).isEqualTo("done");
     }
 
     private void forgets() throws IOException {

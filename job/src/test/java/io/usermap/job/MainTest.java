@@ -211,6 +211,16 @@ class MainTest {
         assertThat(out()).isEmpty();
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"verify --adopt --repair", "apply 20261122T041702175Z-cea1 --max-writes 10"})
+    void reportsFlagsThatContradictEachOther(String line) throws IOException {
+        Path report = Files.writeString(folder.resolve("report.json"), "of yesterday");
+
+        assertThat(run((line + " --report " + report).split(" "))).isEqualTo(6);
+
+        assertThat(Files.readString(report)).contains("\"outcome\" : \"failed\"", "\"exit_code\" : 6");
+    }
+
     @Test
     void writesErrorsAsJsonWhereAsked() {
         assertThat(run("plan", "--log-format", "json")).isEqualTo(6);
