@@ -18,7 +18,10 @@ import io.usermap.spark.Receipt.Outcome;
 import io.usermap.spark.UserMapOptions.OnConflict;
 import io.usermap.spark.UserMapOptions.OnRejected;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.io.UncheckedIOException;
+import java.net.SocketTimeoutException;
+import java.nio.channels.ClosedByInterruptException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.EnumMap;
@@ -60,7 +63,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
      * @param tally what it did
      * @param rejected rejected rows by reason
      * @param problem why the write must fail; empty if this partition is well
-     * @param failure what the service said, if that is the problem
+     * @param failure what this partition stopped the write for, if it did
      * @param used the window, where the writer itself keeps the log
      */
     record Message(
@@ -94,6 +97,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     private boolean settled;
 
     private boolean interrupted;
+    private boolean aborted;
     private String problem = "";
     private @Nullable ServiceException failure;
     private boolean flushedForMetrics;
@@ -302,19 +306,42 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     }
 
     private void fail(String reason) {
+        stop(reason, false);
+    }
+
+    private void stop(String reason, boolean retryable) {
         if (!isOver()) {
             problem = reason;
+            failure = new ServiceException(reason, 0, retryable);
             line.stop(reason);
         }
     }
 
-    /** What is sent now would have no receipt, and would be sent again: nothing more of the write is. */
+    /**
+     * What is sent now would have no receipt, and would be sent again: nothing more of the write is. A task that is ended
+     * may have failed for that alone, and stops nobody: another attempt sends what has no receipt.
+     */
     private void endWithoutReceipts(IOException e) {
-        if (!isOver()) {
-            String reason = String.valueOf(e.getMessage());
-            failure = new ServiceException(reason, 0, true);
-            fail(reason);
+        if (aborted) {
+            return;
         }
+        checkTask();
+        if (isInterruption(e)) {
+            interrupted = true;
+            throw new CancellationException("The task was interrupted while it wrote receipts.");
+        }
+        stop(String.valueOf(e.getMessage()), true);
+    }
+
+    /** As a filesystem tells it whose answer the thread did not wait for to its end. */
+    private static boolean isInterruption(IOException e) {
+        for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+            boolean io = cause instanceof InterruptedIOException && !(cause instanceof SocketTimeoutException);
+            if (io || cause instanceof ClosedByInterruptException || cause instanceof InterruptedException) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** A wait for the window may be long, and receipts must not wait with it to be seen. */
@@ -383,6 +410,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
     public void abort() throws IOException {
         boolean wasInterrupted = interrupted;
         interrupted = false;
+        aborted = true;
         Duration drain = plan.options().requestTimeout().plus(ON_THE_WAY);
         long until = System.nanoTime() + drain.plus(MOST_FOR_CLOSING).toNanos();
         FutureTask<Void> end = new FutureTask<>(() -> {

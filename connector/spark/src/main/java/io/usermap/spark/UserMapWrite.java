@@ -240,8 +240,9 @@ final class UserMapWrite implements RequiresDistributionAndOrdering, BatchWrite,
         if (failed != null) {
             String summary = failed.problem() + " Before that, " + tally.accepted() + " mappings were accepted.";
             ServiceException cause = failed.failure();
+            // Without one, all have words of somebody whose executor is gone, or of a run that is over.
             throw cause == null
-                    ? new ServiceException(summary, 0, failed.problem().equals(Leases.OVER))
+                    ? new ServiceException(summary, 0, true)
                     : new ServiceException(summary, cause.status(), cause.retryable());
         }
     }

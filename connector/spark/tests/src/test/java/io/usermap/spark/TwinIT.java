@@ -1,15 +1,22 @@
 package io.usermap.spark;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.usermap.client.AllowanceLog;
 import io.usermap.client.Secret;
+import io.usermap.client.ServiceException;
 import io.usermap.client.Tally;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -20,8 +27,9 @@ import org.apache.spark.sql.connector.write.DataWriter;
 import org.apache.spark.sql.connector.write.WriterCommitMessage;
 import org.apache.spark.unsafe.types.UTF8String;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
-/** Two attempts of one partition at once, as speculative execution starts them. */
+/** Two attempts of one partition, at once as speculative execution starts them, or one after the other. */
 class TwinIT extends SparkCase {
     private static final String WRITE = "write-1";
     private static final Secret KEY = Secret.of("key-of-tests");
@@ -177,6 +185,80 @@ class TwinIT extends SparkCase {
         assertThat(Tally.of(figures, 0).mapped())
                 .isEqualTo(sandbox.counts().mapped())
                 .isBetween(10L, 69L);
+    }
+
+    @Test
+    void whoIsInterruptedWhileItWritesReceiptsStopsNobodyElse(@TempDir Path folder) throws Exception {
+        UserMapWrite write = write(withReceipts(folder));
+        DataWriter<InternalRow> first = factory(write).createWriter(0, 1);
+        FailingFiles.atNextClose(new InterruptedIOException("Nobody waits for the answer."));
+
+        assertThatThrownBy(() -> send(first, 15)).isInstanceOf(CancellationException.class);
+        first.abort();
+        first.close();
+        assertThat(Thread.interrupted()).as("the interruption is kept").isTrue();
+
+        theNextAttemptSendsTheRest(write);
+    }
+
+    @Test
+    void whoIsEndedAndCannotWriteItsReceiptsStopsNobodyElse(@TempDir Path folder) throws Exception {
+        UserMapWrite write = write(withReceipts(folder));
+        DataWriter<InternalRow> first = factory(write).createWriter(0, 1);
+        send(first, 15);
+        // A duplicate, of which there is a note that is not out.
+        first.write(row("user-014"));
+        FailingFiles.atNextClose(new IOException("Filesystem closed"));
+
+        first.abort();
+        first.close();
+        assertThat(FailingFiles.hasFailed()).isTrue();
+
+        theNextAttemptSendsTheRest(write);
+    }
+
+    @Test
+    void aWriteCanGoOnUnlessWhoeverStoppedItForGoodIsHeard() throws Exception {
+        UserMapWrite write = write(options());
+        UserMapWriterFactory factory = (UserMapWriterFactory) write.createBatchWriterFactory(() -> 2);
+        WriterCommitMessage stopped;
+        WriterCommitMessage toldOnly;
+        try (DataWriter<InternalRow> one = factory.createWriter(0, 1);
+                DataWriter<InternalRow> other = factory.createWriter(1, 2)) {
+            one.write(row(" blanks around "));
+            stopped = one.commit();
+            send(other, 10);
+            toldOnly = other.commit();
+        }
+
+        assertThat(retryable(write, stopped, toldOnly)).isFalse();
+        assertThat(retryable(write, toldOnly, stopped)).isFalse();
+        assertThat(retryable(write, toldOnly))
+                .as("the other executor died before its message came")
+                .isTrue();
+        assertThat(sandbox.requests()).isEmpty();
+    }
+
+    private static boolean retryable(UserMapWrite write, WriterCommitMessage... messages) {
+        ServiceException failure = catchThrowableOfType(ServiceException.class, () -> write.commit(messages));
+        assertThat(failure).hasMessageContaining("Cannot write mappings: near row 1 of partition 0");
+        return failure.retryable();
+    }
+
+    private void theNextAttemptSendsTheRest(UserMapWrite write) throws Exception {
+        try (DataWriter<InternalRow> second = factory(write).createWriter(0, 2)) {
+            send(second, 15);
+            write.commit(new WriterCommitMessage[] {second.commit()});
+        }
+        assertThat(sandbox.mappings()).hasSize(15);
+    }
+
+    private Map<String, String> withReceipts(Path folder) {
+        spark.sparkContext()
+                .hadoopConfiguration()
+                .set("fs." + FailingFiles.SCHEME + ".impl", FailingFiles.class.getName());
+        String receipts = FailingFiles.SCHEME + "://" + folder.resolve("receipts");
+        return options("maxBatchRows", "10", "onRejected", "record", "receiptsPath", receipts);
     }
 
     /** After the second question of whoever was told to wait, and before the third. */
