@@ -75,14 +75,13 @@ record Whereabouts(Path folder) {
         return folder.resolve("hosts");
     }
 
-    /** What the JVM is started with. */
+    /** What the JVM is started with. It remembers no address, but as ever for 10 s that a name has none. */
     List<String> flags() {
         return List.of(
                 "-Djavax.net.ssl.trustStore=" + trust(),
                 "-Djavax.net.ssl.trustStorePassword=" + PASSWORD,
                 "-Djdk.net.hosts.file=" + hosts(),
-                "-Dsun.net.inetaddr.ttl=0",
-                "-Dsun.net.inetaddr.negative.ttl=0");
+                "-Dsun.net.inetaddr.ttl=0");
     }
 
     /** TLS with the certificate that is trusted, or with the other one. */

@@ -5,10 +5,12 @@ import java.time.Duration;
 import java.util.random.RandomGenerator;
 
 /**
- * How long to wait before a mapping is sent again: full jitter under an exponential cap.
+ * How long to wait before a mapping is sent again: drawn from the upper half under an exponential cap.
  *
- * <p>With 500 ms and 30 s the wait before the second attempt is drawn from 0 to 0.5 s, before the third from 0 to 1 s, and
- * from the eighth on from 0 to 30 s; eight attempts take 31 s on average and 61.5 s at most.
+ * <p>With 500 ms and 30 s the wait before the second attempt is drawn from 0.25 to 0.5 s, before the third from 0.5 to 1 s,
+ * and from the eighth on from 15 to 30 s; eight attempts take 30.75 s at least and 61.5 s at most. Waits from zero on would
+ * let one of many senders use up its attempts in a few seconds and end a write that all others could go on with; a JVM
+ * alone remembers for 10 s that a host's name could not be resolved.
  *
  * @param first the cap before the second attempt
  * @param most the cap that doubling never passes
@@ -33,6 +35,7 @@ public record RetrySchedule(Duration first, Duration most, int maxAttempts) impl
         if (doublings < Long.numberOfLeadingZeros(first.toNanos()) - 1) {
             cap = Math.min(cap, first.toNanos() << doublings);
         }
-        return Duration.ofNanos(random.nextLong(cap + 1));
+        long half = cap / 2;
+        return Duration.ofNanos(half + random.nextLong(cap - half + 1));
     }
 }
