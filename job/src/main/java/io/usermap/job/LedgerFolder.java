@@ -1,5 +1,6 @@
 package io.usermap.job;
 
+import io.usermap.spark.RawFiles;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -11,7 +12,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.ChecksumFileSystem;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -33,8 +33,7 @@ record LedgerFolder(FileSystem files, Path path) {
     static LedgerFolder of(String path, Configuration hadoop) {
         try {
             Path folder = new Path(path);
-            FileSystem found = folder.getFileSystem(hadoop);
-            FileSystem files = found instanceof ChecksumFileSystem checked ? checked.getRawFileSystem() : found;
+            FileSystem files = RawFiles.at(folder, hadoop);
             return new LedgerFolder(files, files.makeQualified(folder));
         } catch (IOException | IllegalArgumentException e) {
             throw StoppedException.failed(

@@ -162,8 +162,16 @@ final class Receipts {
 
     /** Users of whom {@code step} was acknowledged: {@code user_id}. */
     Dataset<Row> acknowledged(Step step) {
-        return settled.filter(col("last.accepted").and(col("second").equalTo(step == Step.SECOND)))
-                .select("user_id");
+        return answered(step).filter(col("last.accepted")).select("user_id");
+    }
+
+    /** Users of whom {@code step} was acknowledged or rejected: {@code user_id}. */
+    Dataset<Row> settled(Step step) {
+        return answered(step).select("user_id");
+    }
+
+    private Dataset<Row> answered(Step step) {
+        return settled.filter(col("second").equalTo(step == Step.SECOND));
     }
 
     /** When the newest answer of the first step arrived; empty if there is none. */
@@ -181,7 +189,13 @@ final class Receipts {
      * @param accepted mappings that were acknowledged
      * @param rejectedByReason mappings that the service refused or that could not be sent, by reason
      */
-    record Count(long accepted, Map<String, Long> rejectedByReason) {}
+    record Count(long accepted, Map<String, Long> rejectedByReason) {
+        static final Count NONE = new Count(0, Map.of());
+
+        long rejected() {
+            return rejectedByReason.values().stream().mapToLong(Long::longValue).sum();
+        }
+    }
 
     /** Counts the mappings; one pass over the receipts. */
     Count count() {

@@ -88,13 +88,15 @@ final class Sending {
     Sent send(LedgerRun run, Plan plan, Target target) {
         Instant start = Instant.now();
         AllowanceLog seed = Receipts.listingAgain(this::seed);
-        long before = run.hasReceipts()
-                ? Receipts.listingAgain(() -> Receipts.of(spark, run).count()).accepted()
-                : 0;
+        Receipts.Count before = run.hasReceipts()
+                ? Receipts.listingAgain(() -> Receipts.of(spark, run).count())
+                : Receipts.Count.NONE;
+        long left = Math.max(0, plan.writes() - before.accepted() - before.rejected());
         if (run.hasBegunToSend()) {
-            console.event("run " + run.id() + " was interrupted: " + Phrases.count(before) + " of its "
-                    + Phrases.count(plan.writes()) + " mappings are acknowledged; sending the other "
-                    + Phrases.count(Math.max(0, plan.writes() - before)));
+            String refused = before.rejected() > 0 ? " and " + Phrases.count(before.rejected()) + " refused" : "";
+            console.event("run " + run.id() + " was interrupted: " + Phrases.count(before.accepted()) + " of its "
+                    + Phrases.count(plan.writes()) + " mappings are acknowledged" + refused + "; sending the other "
+                    + Phrases.count(left));
         }
         Optional<Instant> lastUnmap = lastUnmapOfOthers(run);
         if (interruption.isRequested()) {
@@ -109,7 +111,7 @@ final class Sending {
                 Beside beside = begin(run)) {
             writing.leaseUntil(claim.leaseUntil());
             beside.renew(writing);
-            beside.tell(new Progress(plan.writes() - before, configuration.allowance(), start), writing);
+            beside.tell(new Progress(left, configuration.allowance(), start), writing);
             interruption.during(() -> writing.cancel(INTERRUPTED));
             try {
                 write(run, plan, writing, lastUnmap);
@@ -128,7 +130,7 @@ final class Sending {
             run.interrupt(log);
             Receipts.Count count =
                     Receipts.listingAgain(() -> Receipts.of(spark, run).count());
-            return new Sent(count.accepted(), before, count.rejectedByReason(), figures, log, failure);
+            return new Sent(count.accepted(), before.accepted(), count.rejectedByReason(), figures, log, failure);
         }
     }
 
@@ -201,7 +203,7 @@ final class Sending {
     private Dataset<Row> withoutReceipt(Dataset<Row> changes, LedgerRun run, Receipts.Step step) {
         return run.hasReceipts()
                 ? changes.join(
-                        Receipts.kept(spark, () -> Receipts.of(spark, run).acknowledged(step)),
+                        Receipts.kept(spark, () -> Receipts.of(spark, run).settled(step)),
                         new String[] {"user_id"},
                         "left_anti")
                 : changes;
@@ -328,6 +330,10 @@ final class Sending {
         }
 
         private void beat(LedgerRun run) {
+            if (System.nanoTime() - claim.leaseUntil() >= 0) {
+                // Somebody else may have the run, and be done with it: its folder, too.
+                return;
+            }
             try {
                 run.beat(Instant.now());
             } catch (RuntimeException e) {

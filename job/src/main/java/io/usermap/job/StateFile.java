@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.Objects;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FSError;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.parquet.HadoopReadOptions;
@@ -229,6 +230,9 @@ final class StateFile {
             while (entries.hasNext()) {
                 file.write(entries.next());
             }
+        } catch (FSError e) {
+            // As Hadoop tells of a local disk that is full.
+            throw lost("write", path, new IOException(e));
         } catch (IOException e) {
             throw lost("write", path, e);
         }

@@ -124,6 +124,34 @@ class OutageIT {
     }
 
     @Test
+    void whatWasRefusedIsNotAskedAgainByTheRunThatGoesOn() throws IOException {
+        usermap.set("write.max-attempts", "1").set("plan.max-rejected-share", "0");
+        sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"ids\": [\"user-003\", \"user-070\"], \"status\": 400},"
+                + " {\"path\": \"map\", \"ids\": [\"user-170\"], \"status\": 503}]}");
+        assertThat(usermap.run("apply")).as(usermap.err()).isEqualTo(ExitCode.ERROR);
+        Path run = usermap.runs().get(0);
+        int first = received().size();
+        assertThat(first).isBetween(98, 248);
+
+        sandbox.clearFaults();
+        sandbox.clearRequests();
+        assertThat(usermap.run("apply")).as(usermap.err()).isEqualTo(ExitCode.REJECTED);
+
+        assertThat(usermap.runs()).containsExactly(run);
+        assertThat(usermap.err())
+                .contains(first + " of its 300 mappings are acknowledged and 2 refused; sending the other "
+                        + (298 - first));
+        assertThat(received()).hasSize(298 - first).doesNotContain("user-003", "user-070");
+        assertThat(usermap.count("accepted")).isEqualTo(298 - first);
+        assertThat(usermap.report().path("rejected_by_reason").path("refused").asInt())
+                .isEqualTo(2);
+
+        assertThat(usermap.run("apply")).as(usermap.err()).isZero();
+        assertThat(received()).as("the next run offers them again").contains("user-003", "user-070");
+        assertThat(sandbox.mappings()).hasSize(300);
+    }
+
+    @Test
     void aCancelledSparkJobEndsInOrderWithAReceiptForWhatIsStillAnswered() throws Exception {
         usermap.set("write.request-timeout", "20s");
         sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"requests\": \"2-\", \"delay_answer\": \"6500ms\"}]}");

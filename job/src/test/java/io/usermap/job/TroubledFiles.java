@@ -137,13 +137,23 @@ public final class TroubledFiles extends RawLocalFileSystem {
             write(new byte[] {(byte) value}, 0, 1);
         }
 
+        /** What Hadoop makes of it is no exception but an error. */
+        private static void failAsOnAFullDisk() throws IOException {
+            RawLocalFileSystem files = new RawLocalFileSystem();
+            files.initialize(URI.create("file:///"), new Configuration(false));
+            try (OutputStream full = files.create(new Path("/dev/full"), true)) {
+                full.write(0);
+            }
+            throw new IllegalStateException("/dev/full has room");
+        }
+
         @Override
         public void write(byte[] bytes, int from, int length) throws IOException {
             int room = trouble.room(path, length);
             out.write(bytes, from, room);
             if (room < length) {
                 out.flush();
-                throw new IOException("No space left on device");
+                failAsOnAFullDisk();
             }
         }
     }

@@ -9,8 +9,8 @@ import java.util.random.RandomGenerator;
  *
  * <p>With 500 ms and 30 s the wait before the second attempt is drawn from 0.25 to 0.5 s, before the third from 0.5 to 1 s,
  * and from the eighth on from 15 to 30 s; eight attempts take 30.75 s at least and 61.5 s at most. Waits from zero on would
- * let one of many senders use up its attempts in a few seconds and end a write that all others could go on with; a JVM
- * alone remembers for 10 s that a host's name could not be resolved.
+ * let one of many senders use up its attempts in a few seconds and end a write that all others could go on with: a JVM
+ * remembers for 10 s that a host's name could not be resolved.
  *
  * @param first the cap before the second attempt
  * @param most the cap that doubling never passes

@@ -71,7 +71,7 @@ record LeaseFile(String address, boolean leased, SerializableConfiguration confi
     }
 
     private FileSystem files() throws IOException {
-        return ReceiptFolder.files(path(), configuration.value());
+        return RawFiles.at(path(), configuration.value());
     }
 
     /**

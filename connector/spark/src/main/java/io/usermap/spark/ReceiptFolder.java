@@ -12,16 +12,13 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.UUID;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.ChecksumFileSystem;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
@@ -49,6 +46,7 @@ final class ReceiptFolder implements Closeable {
     private final FileSystem files;
     private final Path folder;
     private final String stem;
+    private final String sameWrite;
     private final Predicate<String> earlierOnes;
     private final List<Range> earlier = new ArrayList<>();
     /** After all of {@link #earlier}. */
@@ -57,10 +55,12 @@ final class ReceiptFolder implements Closeable {
     private final ReceiptTiers own;
     private long openedAt;
 
-    private ReceiptFolder(FileSystem files, Path folder, String stem, Predicate<String> earlierOnes) {
+    private ReceiptFolder(
+            FileSystem files, Path folder, String sameWrite, String attempt, Predicate<String> earlierOnes) {
         this.files = files;
         this.folder = folder;
-        this.stem = stem;
+        this.sameWrite = sameWrite;
+        this.stem = sameWrite + attempt;
         this.earlierOnes = earlierOnes;
         this.own = new ReceiptTiers(files, folder, stem, ReceiptTiers.LARGE);
     }
@@ -74,7 +74,7 @@ final class ReceiptFolder implements Closeable {
             Configuration hadoop, String path, String write, int partition, int partitions, long attempt)
             throws IOException {
         Path folder = new Path(path);
-        FileSystem files = files(folder, hadoop);
+        FileSystem files = RawFiles.at(folder, hadoop);
         files.mkdirs(folder);
         String place = "part-%05d-of-%05d-".formatted(partition, partitions);
         // Attempts are numbered anew in every application, and a stream's writes keep their ids across restarts.
@@ -83,17 +83,9 @@ final class ReceiptFolder implements Closeable {
         return new ReceiptFolder(
                 files,
                 folder,
-                place + write + "-" + attempt + "-" + unique,
+                place + write + "-",
+                attempt + "-" + unique,
                 name -> name.startsWith(place) || !name.contains(sameLayout));
-    }
-
-    /**
-     * The filesystem at {@code path}, without checksums of Hadoop's own beside the files of a local one: of a file that is cut
-     * short they would keep the whole lines, too, from being read.
-     */
-    static FileSystem files(Path path, Configuration hadoop) throws IOException {
-        FileSystem files = path.getFileSystem(hadoop);
-        return files instanceof ChecksumFileSystem checked ? checked.getRawFileSystem() : files;
     }
 
     /** Looks through what is there, once no other attempt of the partition writes any more. */
@@ -151,8 +143,11 @@ final class ReceiptFolder implements Closeable {
         return !earlier.isEmpty();
     }
 
-    /** Those of {@code mappings} whose newest receipt acknowledges just what they ask for. */
-    Set<Mapping> acknowledged(List<Mapping> mappings) throws IOException {
+    /**
+     * Those of {@code mappings} whose newest receipt is for just what they ask for, and whether the service accepted or
+     * rejected it. A refusal stands for the attempts of one write: another one may have been mended for it.
+     */
+    Map<Mapping, Outcome> settled(List<Mapping> mappings) throws IOException {
         Map<String, Mapping> wanted = new HashMap<>();
         String[] ends = {mappings.get(0).userId(), mappings.get(0).userId()};
         for (Mapping mapping : mappings) {
@@ -161,14 +156,19 @@ final class ReceiptFolder implements Closeable {
             ends[1] = mapping.userId().compareTo(ends[1]) > 0 ? mapping.userId() : ends[1];
         }
         Map<String, Receipt> newest = listingAgain(() -> newest(wanted, ends));
-        Set<Mapping> acknowledged = new HashSet<>();
+        Map<Mapping, Outcome> settled = new HashMap<>();
         newest.forEach((id, receipt) -> {
             Mapping mapping = wanted.get(id);
             if (mapping != null && receipt.isFor(mapping)) {
-                acknowledged.add(mapping);
+                settled.put(mapping, receipt.outcome());
             }
         });
-        return acknowledged;
+        return settled;
+    }
+
+    private boolean settles(Receipt receipt, Path file) {
+        return receipt.outcome() == Outcome.ACCEPTED
+                || (receipt.outcome() == Outcome.REJECTED && file.getName().startsWith(sameWrite));
     }
 
     private Map<String, Receipt> newest(Map<String, Mapping> wanted, String[] ends) throws IOException {
@@ -176,7 +176,7 @@ final class ReceiptFolder implements Closeable {
         for (Range range : earlier) {
             if (range.least().compareTo(ends[1]) <= 0 && range.greatest().compareTo(ends[0]) >= 0) {
                 read(files, range.file(), receipt -> {
-                    if (receipt.outcome() == Outcome.ACCEPTED && wanted.containsKey(receipt.userId())) {
+                    if (settles(receipt, range.file()) && wanted.containsKey(receipt.userId())) {
                         newest.merge(receipt.userId(), receipt, (a, b) -> a.at().isAfter(b.at()) ? a : b);
                     }
                 });
@@ -232,7 +232,7 @@ final class ReceiptFolder implements Closeable {
         String[] ends = new String[2];
         read(files, file, receipt -> {
             String id = receipt.userId();
-            if (receipt.outcome() == Outcome.ACCEPTED && id != null) {
+            if (settles(receipt, file) && id != null) {
                 if (!receipt.at().isBefore(notBefore)) {
                     notBefore = receipt.at().plusMillis(1);
                 }

@@ -213,9 +213,12 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
             return;
         }
         if (becomeLive()) {
-            receipts.takeAcknowledged(batch).forEach(mapping -> skip(mapping, Receipt.ACKNOWLEDGED));
+            receipts.takeSettled(batch).forEach(this::settledBefore);
         }
-        if (live && batch.size() > 0 && sent(() -> sender.send(batch, sendLog)) instanceof BatchSender.UnderWay) {
+        if (live
+                && !isOver()
+                && batch.size() > 0
+                && sent(() -> sender.send(batch, sendLog)) instanceof BatchSender.UnderWay) {
             Batch free = underWay == null ? newBatch() : underWay;
             underWay = batch;
             batch = free;
@@ -269,6 +272,16 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
                     failure = stopped.failure().orElse(null);
                 }
             }
+        }
+    }
+
+    private void settledBefore(Mapping mapping, Outcome outcome) {
+        if (outcome == Outcome.ACCEPTED) {
+            skip(mapping, Receipt.ACKNOWLEDGED);
+        } else {
+            // Has its receipt, and counts with this attempt, as that one's figures do not.
+            tally.rejected();
+            count(RejectReason.REFUSED);
         }
     }
 

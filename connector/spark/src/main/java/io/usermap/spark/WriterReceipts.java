@@ -7,8 +7,8 @@ import io.usermap.spark.Receipt.Outcome;
 import java.io.Closeable;
 import java.io.IOException;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -44,20 +44,19 @@ record WriterReceipts(Optional<ReceiptFolder> folder, Consumer<IOException> lost
         }
     }
 
-    /** Takes out of {@code batch} what other attempts had acknowledged, and returns it. */
-    List<Mapping> takeAcknowledged(Batch batch) throws IOException {
+    /** Takes out of {@code batch} what other attempts had an answer for, and returns it. */
+    Map<Mapping, Outcome> takeSettled(Batch batch) throws IOException {
         if (folder.isEmpty() || !folder.get().hasEarlier()) {
-            return List.of();
+            return Map.of();
         }
         List<Mapping> all =
                 IntStream.range(0, batch.size()).mapToObj(batch::mapping).toList();
-        Set<Mapping> acknowledged = folder.get().acknowledged(all);
-        if (acknowledged.isEmpty()) {
-            return List.of();
+        Map<Mapping, Outcome> settled = folder.get().settled(all);
+        if (!settled.isEmpty()) {
+            batch.clear();
+            all.stream().filter(mapping -> !settled.containsKey(mapping)).forEach(batch::offer);
         }
-        batch.clear();
-        all.stream().filter(mapping -> !acknowledged.contains(mapping)).forEach(batch::offer);
-        return all.stream().filter(acknowledged::contains).toList();
+        return settled;
     }
 
     /** Notes a row that was not sent. */

@@ -12,14 +12,14 @@ import org.junit.jupiter.api.Test;
 /** What the connector may depend on, and what it shows. */
 class ArchitectureTest {
     private static final String PUBLIC_NAMES =
-            "io\\.usermap\\.spark\\.UserMap(Source|Catalog|Options|Lookup|Run|Metrics)";
+            "io\\.usermap\\.spark\\.(UserMap(Source|Catalog|Options|Lookup|Run|Metrics)|RawFiles)";
 
     private final JavaClasses main = new ClassFileImporter()
             .withImportOption(new ImportOption.DoNotIncludeTests())
             .importPackages("io.usermap.spark");
 
     @Test
-    void onlyTheTypesThatUsersNameArePublic() {
+    void onlyTheTypesThatUsersNameArePublicAndWhatTheJobShares() {
         classes()
                 .that()
                 .areTopLevelClasses()

@@ -11,7 +11,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
@@ -25,7 +27,11 @@ class ReceiptFolderTest {
     private Path folder;
 
     private ReceiptFolder open(long attempt) throws IOException {
-        return ReceiptFolder.open(new Configuration(false), folder.toString(), "write-1", 0, 1, attempt);
+        return open("write-1", attempt);
+    }
+
+    private ReceiptFolder open(String write, long attempt) throws IOException {
+        return ReceiptFolder.open(new Configuration(false), folder.toString(), write, 0, 1, attempt);
     }
 
     /** Writes receipts of users {@code from} to before {@code to}, each in a file of its own. */
@@ -55,7 +61,7 @@ class ReceiptFolderTest {
     private Set<Mapping> acknowledged(int count) throws IOException {
         try (ReceiptFolder next = open(99)) {
             next.lookThrough();
-            return next.acknowledged(mappings(count));
+            return acknowledged(next, mappings(count));
         }
     }
 
@@ -76,7 +82,7 @@ class ReceiptFolderTest {
     @Test
     void filesThatWouldBecomeTooLargeStayAsTheyAre() throws IOException {
         org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(folder.toUri());
-        ReceiptTiers tiers = new ReceiptTiers(ReceiptFolder.files(path, new Configuration(false)), path, "part", 1_000);
+        ReceiptTiers tiers = new ReceiptTiers(RawFiles.at(path, new Configuration(false)), path, "part", 1_000);
         for (int i = 0; i < 70; i++) {
             tiers.out().write((i + "x".repeat(98)).substring(0, 99).getBytes(StandardCharsets.US_ASCII));
             tiers.out().write('\n');
@@ -101,7 +107,7 @@ class ReceiptFolderTest {
             assertThat(seen)
                     .as("merged by now")
                     .allSatisfy(file -> assertThat(file).doesNotExist());
-            assertThat(reader.acknowledged(mappings(3))).hasSize(3);
+            assertThat(acknowledged(reader, mappings(3))).hasSize(3);
         }
     }
 
@@ -155,7 +161,34 @@ class ReceiptFolderTest {
     private Set<Mapping> acknowledgedOf(Mapping mapping) throws IOException {
         try (ReceiptFolder next = open(99)) {
             next.lookThrough();
-            return next.acknowledged(List.of(mapping));
+            return acknowledged(next, List.of(mapping));
+        }
+    }
+
+    private static Set<Mapping> acknowledged(ReceiptFolder folder, List<Mapping> mappings) throws IOException {
+        return folder.settled(mappings).entrySet().stream()
+                .filter(settled -> settled.getValue() == Outcome.ACCEPTED)
+                .map(Map.Entry::getKey)
+                .collect(Collectors.toSet());
+    }
+
+    @Test
+    void aRefusalStandsForTheAttemptsOfItsWriteAlone() throws IOException {
+        try (ReceiptFolder writer = open(1)) {
+            writer.add(Receipt.of(mapping(0), Outcome.ACCEPTED, AT), null, "request-1", 1);
+            writer.add(Receipt.of(mapping(1), Outcome.REJECTED, AT), "refused", "request-2", 1);
+        }
+        try (ReceiptFolder retry = open(2)) {
+            retry.lookThrough();
+            assertThat(retry.settled(mappings(3)))
+                    .isEqualTo(Map.of(mapping(0), Outcome.ACCEPTED, mapping(1), Outcome.REJECTED));
+            assertThat(retry.settled(List.of(Mapping.unmap("user-00001"))))
+                    .as("was never asked for")
+                    .isEmpty();
+        }
+        try (ReceiptFolder next = open("write-2", 1)) {
+            next.lookThrough();
+            assertThat(next.settled(mappings(3))).isEqualTo(Map.of(mapping(0), Outcome.ACCEPTED));
         }
     }
 

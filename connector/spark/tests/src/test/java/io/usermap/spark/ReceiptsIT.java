@@ -3,8 +3,10 @@ package io.usermap.spark;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.usermap.client.AllowanceLog;
+import io.usermap.client.RejectReason;
 import io.usermap.client.Secret;
 import io.usermap.client.ServiceException;
+import io.usermap.sandbox.SandboxRequest;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -171,6 +173,34 @@ class ReceiptsIT extends SparkCase {
 
         assertThat(sandbox.mappings()).hasSize(25);
         assertThat(sandbox.counts().mapped()).as("none sent twice").isEqualTo(25);
+    }
+
+    @Test
+    void aLaterAttemptAsksNoMoreForWhatWasRefusedAndCountsIt() throws IOException {
+        UserMapWriterFactory factory = factory(recording("maxBatchRows", "10"));
+        sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"ids\": [\"user-003\"], \"status\": 400}]}");
+        DataWriter<InternalRow> first = factory.createWriter(0, 1);
+        for (int i = 0; i < 25; i++) {
+            first.write(row(i));
+        }
+        first.abort();
+        sandbox.clearRequests();
+        DataWriter<InternalRow> second = factory.createWriter(0, 2);
+        for (int i = 0; i < 25; i++) {
+            second.write(row(i));
+        }
+        UserMapDataWriter.Message message = (UserMapDataWriter.Message) second.commit();
+
+        assertThat(sandbox.requests().stream()
+                        .flatMap(request -> request.mappings().stream())
+                        .map(SandboxRequest.Mapping::userId))
+                .containsExactly("user-020", "user-021", "user-022", "user-023", "user-024");
+        assertThat(message.problem()).isEmpty();
+        assertThat(message.rejected()).isEqualTo(Map.of(RejectReason.REFUSED, 1L));
+        assertThat(message.tally().rejected()).isEqualTo(1);
+        assertThat(outcomes())
+                .filteredOn(outcome -> outcome.startsWith("user-003 "))
+                .containsExactly("user-003 rejected refused");
     }
 
     private static InternalRow row(int number) {
