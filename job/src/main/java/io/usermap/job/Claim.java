@@ -104,7 +104,7 @@ final class Claim implements AutoCloseable {
 
     /** Whoever has waited long enough, or met nobody, says that it holds; the dead go. */
     private synchronized void hold(Map<String, String> dead) {
-        boolean late = leaseIsOver() || !claims.has(name);
+        boolean late = hasLapsed() || !claims.has(name);
         standing = HOLDS;
         beat();
         Map<String, String> others = others();
@@ -145,7 +145,7 @@ final class Claim implements AutoCloseable {
         }
         long began = nanos.getAsLong();
         claims.write(name, text());
-        if (leaseIsOver()) {
+        if (hasLapsed()) {
             // Somebody may have watched for a whole term meanwhile, and be about to remove what was written just now.
             lost = !others().isEmpty();
             if (lost) {
@@ -271,12 +271,13 @@ final class Claim implements AutoCloseable {
 
     /** A machine that was suspended as a whole may find the claim gone while its monotonic clock has hardly moved. */
     private void endLease() {
-        if (!leaseIsOver()) {
+        if (!hasLapsed()) {
             leaseUntil = nanos.getAsLong();
         }
     }
 
-    private boolean leaseIsOver() {
+    /** Whether somebody else may have taken over, for all that is known until the next renewal. */
+    boolean hasLapsed() {
         return nanos.getAsLong() - leaseUntil >= 0;
     }
 
@@ -286,7 +287,7 @@ final class Claim implements AutoCloseable {
      * @throws StoppedException if somebody did
      */
     synchronized void requireHeld() {
-        if (leaseIsOver()) {
+        if (hasLapsed()) {
             renew();
         }
         lost = lost || !claims.has(name) || isAnothers();

@@ -35,6 +35,7 @@ import org.apache.spark.storage.StorageLevel;
 final class Receipts {
     private static final String ACCEPTED = "accepted";
     private static final String REJECTED = "rejected";
+    private static final String REFUSED = "refused";
     private static final String TORN = "torn";
     private static final int MOST_LOOKS = 5;
 
@@ -147,7 +148,7 @@ final class Receipts {
                                 col("outcome").equalTo(ACCEPTED).as("accepted"),
                                 col("at"),
                                 col("attempt"),
-                                coalesce(col("reason"), lit("refused")).as("reason"),
+                                coalesce(col("reason"), lit(REFUSED)).as("reason"),
                                 target.as("target")))
                         .as("last"));
     }
@@ -165,9 +166,11 @@ final class Receipts {
         return answered(step).filter(col("last.accepted")).select("user_id");
     }
 
-    /** Users of whom {@code step} was acknowledged or rejected: {@code user_id}. */
+    /** Users of whom {@code step} was acknowledged, or refused by the service: {@code user_id}. */
     Dataset<Row> settled(Step step) {
-        return answered(step).select("user_id");
+        return answered(step)
+                .filter(col("last.accepted").or(col("last.reason").equalTo(REFUSED)))
+                .select("user_id");
     }
 
     private Dataset<Row> answered(Step step) {
@@ -192,8 +195,9 @@ final class Receipts {
     record Count(long accepted, Map<String, Long> rejectedByReason) {
         static final Count NONE = new Count(0, Map.of());
 
-        long rejected() {
-            return rejectedByReason.values().stream().mapToLong(Long::longValue).sum();
+        /** Of those, the ones that the service refused while it accepted others, which says that the key is right. */
+        long refusedForGood() {
+            return accepted > 0 ? rejectedByReason.getOrDefault(REFUSED, 0L) : 0;
         }
     }
 

@@ -63,6 +63,7 @@ final class Sending {
     private final Claim claim;
     private final Console console;
     private final Interruption interruption;
+    private boolean refusalsStand;
 
     Sending(
             SparkSession spark,
@@ -91,9 +92,11 @@ final class Sending {
         Receipts.Count before = run.hasReceipts()
                 ? Receipts.listingAgain(() -> Receipts.of(spark, run).count())
                 : Receipts.Count.NONE;
-        long left = Math.max(0, plan.writes() - before.accepted() - before.rejected());
+        refusalsStand = before.accepted() > 0;
+        long left = Math.max(0, plan.writes() - before.accepted() - before.refusedForGood());
         if (run.hasBegunToSend()) {
-            String refused = before.rejected() > 0 ? " and " + Phrases.count(before.rejected()) + " refused" : "";
+            long refusals = before.refusedForGood();
+            String refused = refusals > 0 ? " and " + Phrases.count(refusals) + " refused" : "";
             console.event("run " + run.id() + " was interrupted: " + Phrases.count(before.accepted()) + " of its "
                     + Phrases.count(plan.writes()) + " mappings are acknowledged" + refused + "; sending the other "
                     + Phrases.count(left));
@@ -203,10 +206,15 @@ final class Sending {
     private Dataset<Row> withoutReceipt(Dataset<Row> changes, LedgerRun run, Receipts.Step step) {
         return run.hasReceipts()
                 ? changes.join(
-                        Receipts.kept(spark, () -> Receipts.of(spark, run).settled(step)),
+                        Receipts.kept(spark, () -> settled(Receipts.of(spark, run), step)),
                         new String[] {"user_id"},
                         "left_anti")
                 : changes;
+    }
+
+    /** Refused rows are asked again where nothing was accepted before: it may have been the key, which was mended since. */
+    private Dataset<Row> settled(Receipts receipts, Receipts.Step step) {
+        return refusalsStand ? receipts.settled(step) : receipts.acknowledged(step);
     }
 
     /** When the newest unmap of a two-step remap of {@code run} was answered. */
@@ -330,11 +338,14 @@ final class Sending {
         }
 
         private void beat(LedgerRun run) {
-            if (System.nanoTime() - claim.leaseUntil() >= 0) {
-                // Somebody else may have the run, and be done with it: its folder, too.
-                return;
-            }
             try {
+                if (claim.hasLapsed()) {
+                    claim.renew();
+                }
+                if (claim.hasLapsed()) {
+                    // Somebody else may have the run, and be done with it: its folder, too.
+                    return;
+                }
                 run.beat(Instant.now());
             } catch (RuntimeException e) {
                 // The next beat may succeed; a ledger that stays away ends the run when its receipts cannot be written.

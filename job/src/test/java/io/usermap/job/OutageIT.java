@@ -152,6 +152,26 @@ class OutageIT {
     }
 
     @Test
+    void whatWasRefusedBeforeAnythingWasAcceptedIsAskedAgainBecauseTheKeyMayHaveBeenMended() throws IOException {
+        usermap.set("write.max-attempts", "1").set("plan.max-rejected-share", "0");
+        sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"requests\": \"1-20\", \"status\": 403},"
+                + " {\"path\": \"map\", \"requests\": \"21-\", \"status\": 503}]}");
+        assertThat(usermap.run("apply")).as(usermap.err()).isEqualTo(ExitCode.ERROR);
+        assertThat(usermap.report().path("rejected_by_reason").path("refused").asInt())
+                .isPositive();
+        assertThat(received()).isEmpty();
+
+        sandbox.clearFaults();
+        sandbox.clearRequests();
+        assertThat(usermap.run("apply")).as(usermap.err()).isZero();
+
+        assertThat(usermap.err()).contains(": 0 of its 300 mappings are acknowledged; sending the other 300");
+        assertThat(received()).hasSize(300);
+        assertThat(usermap.report().path("rejected_by_reason").path("refused").asInt())
+                .isZero();
+    }
+
+    @Test
     void aCancelledSparkJobEndsInOrderWithAReceiptForWhatIsStillAnswered() throws Exception {
         usermap.set("write.request-timeout", "20s");
         sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"requests\": \"2-\", \"delay_answer\": \"6500ms\"}]}");

@@ -92,11 +92,12 @@ record Receipt(@Nullable String userId, @Nullable String globalUserId, boolean u
         }
     }
 
-    /** Reads a line; empty if it is torn. */
+    /** Reads a line; empty if it is torn, or of a row that was rejected before anybody was asked. */
     static Optional<Receipt> read(String line) {
         String userId = null;
         String globalUserId = null;
         boolean unmap = false;
+        boolean asked = false;
         Outcome outcome = null;
         Instant at = null;
         try (JsonParser json = JSON.createParser(line)) {
@@ -112,11 +113,15 @@ record Receipt(@Nullable String userId, @Nullable String globalUserId, boolean u
                     case "unmap" -> unmap = json.getValueAsBoolean();
                     case "outcome" ->
                         outcome = Outcome.of(json.getValueAsString("")).orElse(null);
+                    case "request" -> asked = json.currentToken() == JsonToken.VALUE_STRING;
                     case "at" -> at = Instant.parse(json.getValueAsString(""));
                     default -> json.skipChildren();
                 }
             }
             if (json.currentToken() != JsonToken.END_OBJECT || outcome == null || at == null) {
+                return Optional.empty();
+            }
+            if (outcome == Outcome.REJECTED && !asked) {
                 return Optional.empty();
             }
             return Optional.of(new Receipt(userId, globalUserId, unmap, outcome, at));

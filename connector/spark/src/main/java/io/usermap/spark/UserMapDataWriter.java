@@ -279,7 +279,7 @@ final class UserMapDataWriter implements DataWriter<InternalRow> {
         if (outcome == Outcome.ACCEPTED) {
             skip(mapping, Receipt.ACKNOWLEDGED);
         } else {
-            // Has its receipt, and counts with this attempt, as that one's figures do not.
+            // Has its receipt; the commit message of the attempt that wrote it never came.
             tally.rejected();
             count(RejectReason.REFUSED);
         }

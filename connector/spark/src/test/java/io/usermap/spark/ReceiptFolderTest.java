@@ -173,6 +173,17 @@ class ReceiptFolderTest {
     }
 
     @Test
+    void whatWasRejectedBeforeItWasSentHidesNoAcknowledgement() throws IOException {
+        acknowledge(1, mapping(0), AT);
+        try (ReceiptFolder retry = open(2)) {
+            retry.lookThrough();
+            retry.add(Receipt.of(mapping(0), Outcome.REJECTED, AT.plusSeconds(1)), "conflict", null, 0);
+        }
+
+        assertThat(acknowledgedOf(mapping(0))).containsExactly(mapping(0));
+    }
+
+    @Test
     void aRefusalStandsForTheAttemptsOfItsWriteAlone() throws IOException {
         try (ReceiptFolder writer = open(1)) {
             writer.add(Receipt.of(mapping(0), Outcome.ACCEPTED, AT), null, "request-1", 1);
