@@ -40,7 +40,7 @@ class ChaosIT {
         ExecutorService threads = Executors.newFixedThreadPool(Kill.Victim.values().length);
         List<Future<Kill.Result>> kills = new ArrayList<>();
         List<ChaosNight.Result> nights = new ArrayList<>();
-        try (SparkSession spark = KillsReport.session()) {
+        try (SparkSession spark = LocalSpark.session()) {
             JobProcess.Cluster cluster = JobProcess.Cluster.in(folder, "1,2");
             ChaosScene first = ChaosScene.in(folder.resolve("first-load"), cluster, ChaosScene.Mode.AT_ONCE);
             try (first) {

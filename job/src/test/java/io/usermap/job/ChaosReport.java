@@ -55,7 +55,7 @@ class ChaosReport {
         Path folder = Files.createTempDirectory("usermap-chaos");
         System.out.println("in " + folder);
         Files.createDirectories(folder.resolve("archives"));
-        try (SparkSession spark = KillsReport.session()) {
+        try (SparkSession spark = LocalSpark.session()) {
             List<ChaosNight.Result> nights = new ArrayList<>();
             JobProcess.Cluster cluster = JobProcess.Cluster.in(folder, "1,2");
             ChaosScene first = KillsReport.base(folder.resolve("first-load"), cluster);

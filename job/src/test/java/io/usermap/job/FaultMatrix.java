@@ -373,15 +373,7 @@ final class FaultMatrix {
     public static void main(String[] arguments) throws Exception {
         FaultMatrix matrix = new FaultMatrix(Path.of(arguments[0]));
         ExecutorService threads = Executors.newFixedThreadPool(4);
-        try (SparkSession spark = SparkSession.builder()
-                .master("local[2]")
-                .config("spark.ui.enabled", "false")
-                .config("spark.sql.shuffle.partitions", "2")
-                .config("spark.sql.adaptive.enabled", "false")
-                .config("spark.sql.codegen.wholeStage", "false")
-                .config("spark.driver.host", "127.0.0.1")
-                .config("spark.driver.bindAddress", "127.0.0.1")
-                .getOrCreate()) {
+        try (SparkSession spark = LocalSpark.session()) {
             spark.sparkContext().setLogLevel("OFF");
             spark.sparkContext()
                     .hadoopConfiguration()

@@ -100,7 +100,8 @@ class FaultsIT {
                 "-XX:+UseSerialGC",
                 "-XX:ReservedCodeCacheSize=256m"));
         line.addAll(List.of(System.getProperty("usermap.spark.jvm.flags").split(" ")));
-        for (String property : List.of("usermap.version", "usermap.spark.jvm.flags")) {
+        for (String property :
+                List.of("usermap.version", "usermap.spark.jvm.flags", "spark.sql.codegen.cache.maxEntries")) {
             line.add("-D" + property + "=" + System.getProperty(property));
         }
         line.addAll(Whereabouts.in(folder).flags());

@@ -19,12 +19,16 @@ import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Real processes of the launcher and real signals: who is asked to end ends in order, and who was paused sends nothing. */
 class InterruptIT {
+    @RegisterExtension
+    static final LocalSpark LOCAL = new LocalSpark();
+
     @TempDir
     private Path folder;
 
@@ -38,8 +42,7 @@ class InterruptIT {
             long before = endsBy("TERM", scene, "first", 0);
             long mapped = endsBy("INT", scene, "second", before);
 
-            Running third = scene.apply("third");
-            assertThat(third.end()).as(third.err()).isZero();
+            CommandRunner third = scene.applyHere();
             assertThat(third.err())
                     .contains(" was interrupted: " + mapped
                             + " of its 350 mappings are acknowledged; sending the other " + (350 - mapped));
@@ -94,8 +97,7 @@ class InterruptIT {
                     .as("none sent twice by two at once, and some left")
                     .isEqualTo(scene.sandbox.mappings().size())
                     .isLessThan(800);
-            Running second = scene.apply("second");
-            assertThat(second.end()).as(second.err()).isZero();
+            CommandRunner second = scene.applyHere();
             assertThat(scene.sandbox.mappings()).hasSize(800);
             long requests = scene.sandbox.requests().size();
             first.signal("CONT");
@@ -116,7 +118,6 @@ class InterruptIT {
     @Test
     @Execution(ExecutionMode.CONCURRENT)
     void anUnmapOfARunThatWasKilledComesBeforeTheMapOfTheOneThatResumesIt() throws Exception {
-        LocalSpark.stop();
         try (Scene scene = new Scene(
                 folder,
                 2,
@@ -179,9 +180,6 @@ class InterruptIT {
                     .window(window)
                     .build());
             this.settings = new ArrayList<>(List.of(
-                    "spark.sql.shuffle.partitions=2",
-                    "spark.sql.adaptive.enabled=false",
-                    "spark.sql.codegen.wholeStage=false",
                     "source.path=" + folder.resolve("source.csv"),
                     "ledger.path=" + folder.resolve("ledger"),
                     "guards.max-cluster-size=100000",
@@ -205,12 +203,13 @@ class InterruptIT {
                             .toList());
         }
 
-        /** Applies in this process and a session that ends with it. */
-        private void applyHere() {
-            CommandRunner usermap = new CommandRunner(folder).set("spark.master", "local[2]");
+        /** Applies in this process, which has to succeed: a start of Spark less. */
+        private CommandRunner applyHere() {
+            CommandRunner usermap = new CommandRunner(folder);
             settings.forEach(setting -> usermap.set(
                     setting.substring(0, setting.indexOf('=')), setting.substring(setting.indexOf('=') + 1)));
             assertThat(usermap.run("apply")).as(usermap.err()).isZero();
+            return usermap;
         }
 
         /** Whether no request has come for a second. */
@@ -255,6 +254,7 @@ class InterruptIT {
                     "--report",
                     report.toString()));
             settings.forEach(setting -> line.addAll(List.of("--set", setting)));
+            LocalSpark.CHEAP.forEach((key, value) -> line.addAll(List.of("--set", key + "=" + value)));
             ProcessBuilder builder = new ProcessBuilder(line)
                     .redirectOutput(folder.resolve(name + ".out").toFile())
                     .redirectError(err.toFile());

@@ -79,10 +79,8 @@ final class JobProcess {
                 "spark.master=local-cluster[" + cluster.executors() + ",512]",
                 "spark.executor.memory=512m",
                 "spark.executor.extraJavaOptions=" + executorFlags.strip(),
-                "spark.ui.enabled=false",
-                "spark.sql.shuffle.partitions=2",
-                "spark.sql.adaptive.enabled=false",
-                "spark.sql.codegen.wholeStage=false"));
+                "spark.ui.enabled=false"));
+        LocalSpark.CHEAP.forEach((key, value) -> all.add(key + "=" + value));
         for (String setting : all) {
             line.add("--set");
             line.add(setting);

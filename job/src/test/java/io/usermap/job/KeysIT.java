@@ -14,6 +14,7 @@ import java.net.URLEncoder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.Optional;
@@ -111,32 +112,30 @@ class KeysIT {
         Path events = Files.createDirectories(folder.resolve("events"));
         Files.writeString(folder.resolve("source.csv"), "user_id,global_user_id\nann@x.com,person-1\n");
         Path told = folder.resolve("told.txt");
-        ProcessBuilder builder = new ProcessBuilder(List.of(
-                        Checkout.root().resolve("job/bin/usermap").toString(),
-                        "apply",
-                        "--master",
-                        "local[1]",
-                        "--stacktrace",
-                        "--set",
-                        "target.api-key=" + KEY,
-                        "--set",
-                        "target.endpoint=" + sandbox.endpoint(),
-                        "--set",
-                        "source.path=source.csv",
-                        "--set",
-                        "source.sql=SELECT *, '" + MARKER + "' AS note FROM source",
-                        "--set",
-                        "ledger.path=ledger",
-                        "--set",
-                        "spark.eventLog.enabled=true",
-                        "--set",
-                        "spark.eventLog.compress=false",
-                        "--set",
-                        "spark.eventLog.dir=" + events.toUri(),
-                        "--set",
-                        "spark.sql.shuffle.partitions=2",
-                        "--set",
-                        "spark.sql.codegen.wholeStage=false"))
+        List<String> words = new ArrayList<>(List.of(
+                Checkout.root().resolve("job/bin/usermap").toString(),
+                "apply",
+                "--master",
+                "local[1]",
+                "--stacktrace",
+                "--set",
+                "target.api-key=" + KEY,
+                "--set",
+                "target.endpoint=" + sandbox.endpoint(),
+                "--set",
+                "source.path=source.csv",
+                "--set",
+                "source.sql=SELECT *, '" + MARKER + "' AS note FROM source",
+                "--set",
+                "ledger.path=ledger",
+                "--set",
+                "spark.eventLog.enabled=true",
+                "--set",
+                "spark.eventLog.compress=false",
+                "--set",
+                "spark.eventLog.dir=" + events.toUri()));
+        LocalSpark.CHEAP.forEach((key, value) -> words.addAll(List.of("--set", key + "=" + value)));
+        ProcessBuilder builder = new ProcessBuilder(words)
                 .directory(folder.toFile())
                 .redirectErrorStream(true)
                 .redirectOutput(told.toFile());

@@ -60,7 +60,7 @@ class KillsReport {
         JobProcess.Cluster two = new JobProcess.Cluster(one.home(), one.archives(), "2,1");
         List<Kill.Result> results = new ArrayList<>();
         ExecutorService threads = Executors.newFixedThreadPool(AT_A_TIME);
-        try (SparkSession spark = session();
+        try (SparkSession spark = LocalSpark.session();
                 ChaosScene base = base(folder.resolve("base"), one)) {
             List<Future<Kill.Result>> running = new ArrayList<>();
             for (long seed = FIRST_SEED; seed < FIRST_SEED + EACH; seed++) {
@@ -85,17 +85,6 @@ class KillsReport {
         if (!results.stream().allMatch(Kill.Result::isWell)) {
             throw new AssertionError("Not all is well, see " + folder);
         }
-    }
-
-    /** A local session to read ledgers with. */
-    static SparkSession session() {
-        return SparkSession.builder()
-                .master("local[1]")
-                .config("spark.ui.enabled", "false")
-                .config("spark.sql.shuffle.partitions", "1")
-                .config("spark.driver.host", "127.0.0.1")
-                .config("spark.driver.bindAddress", "127.0.0.1")
-                .getOrCreate();
     }
 
     /** The first load, undisturbed; closed, so that others may begin with what it holds. */

@@ -19,6 +19,12 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  * names a class of Hive.
  */
 final class LocalSpark implements BeforeAllCallback, BeforeEachCallback, AfterAllCallback {
+    /** Frames here have a handful of rows: what pays for itself on many only costs time. */
+    static final Map<String, String> CHEAP = Map.of(
+            "spark.sql.shuffle.partitions", "2",
+            "spark.sql.adaptive.enabled", "false",
+            "spark.sql.codegen.wholeStage", "false");
+
     private static @Nullable Suite plain;
 
     private final Map<String, String> settings;
@@ -58,10 +64,18 @@ final class LocalSpark implements BeforeAllCallback, BeforeEachCallback, AfterAl
         suite = new Suite();
         suite.runBefore();
         plain = settings.isEmpty() ? suite : null;
-        // Frames here have a handful of rows: what pays for itself on many only costs time.
-        spark().conf().set("spark.sql.shuffle.partitions", "2");
-        spark().conf().set("spark.sql.adaptive.enabled", "false");
-        spark().conf().set("spark.sql.codegen.wholeStage", "false");
+        CHEAP.forEach(spark().conf()::set);
+    }
+
+    /** A session of a main class, on two threads. */
+    static SparkSession session() {
+        SparkSession.Builder builder = SparkSession.builder()
+                .master("local[2]")
+                .config("spark.ui.enabled", "false")
+                .config("spark.driver.host", "127.0.0.1")
+                .config("spark.driver.bindAddress", "127.0.0.1");
+        CHEAP.forEach(builder::config);
+        return builder.getOrCreate();
     }
 
     @Override
