@@ -54,7 +54,6 @@ class ChaosReport {
     void write() throws Exception {
         Path folder = Files.createTempDirectory("usermap-chaos");
         System.out.println("in " + folder);
-        Files.createDirectories(folder.resolve("archives"));
         try (SparkSession spark = LocalSpark.session()) {
             List<ChaosNight.Result> nights = new ArrayList<>();
             JobProcess.Cluster cluster = JobProcess.Cluster.in(folder, "1,2");
@@ -88,7 +87,7 @@ class ChaosReport {
             SparkSession spark,
             Notes notes)
             throws IOException, InterruptedException {
-        JobProcess.Cluster two = new JobProcess.Cluster(one.home(), one.archives(), "2,1");
+        JobProcess.Cluster two = new JobProcess.Cluster(one.home(), "2,1");
         List<ChaosScene.Mode> modes = List.of(
                 new ChaosScene.Mode("burst", "overwrite", 100, 3),
                 new ChaosScene.Mode("smooth", "overwrite", 60, 15),

@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -188,7 +189,10 @@ final class ChaosScene implements AutoCloseable {
     int applyHere() throws IOException {
         List<String> line = new ArrayList<>(List.of("apply"));
         settings().forEach(setting -> line.addAll(List.of("--set", setting)));
-        try (PrintStream said = new PrintStream(Files.newOutputStream(log()), true, StandardCharsets.UTF_8)) {
+        try (PrintStream said = new PrintStream(
+                Files.newOutputStream(log(), StandardOpenOption.CREATE, StandardOpenOption.APPEND),
+                true,
+                StandardCharsets.UTF_8)) {
             return Main.run(line.toArray(String[]::new), said, said);
         }
     }

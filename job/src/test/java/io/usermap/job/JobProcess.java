@@ -33,10 +33,9 @@ final class JobProcess {
      * What all processes have in common.
      *
      * @param home a folder that Spark takes for its home
-     * @param archives a folder of class archives, which make a start cheaper; written by the first run to its end
      * @param executors how many there are, of how many cores: {@code 2,1}
      */
-    record Cluster(Path home, Path archives, String executors) {
+    record Cluster(Path home, String executors) {
         /** One whose files are below {@code folder}. */
         static Cluster in(Path folder, String executors) throws IOException {
             Path home = folder.resolve("spark-home");
@@ -48,15 +47,7 @@ final class JobProcess {
                     Files.createSymbolicLink(link, Path.of(jar));
                 }
             }
-            return new Cluster(home, folder.resolve("archives"), executors);
-        }
-
-        private List<String> archive(String name) {
-            Path archive = archives.resolve(name + ".jsa");
-            if (Files.exists(archive)) {
-                return List.of("-XX:SharedArchiveFile=" + archive);
-            }
-            return Files.isDirectory(archives) ? List.of("-XX:ArchiveClassesAtExit=" + archive) : List.of();
+            return new Cluster(home, executors);
         }
     }
 
@@ -64,7 +55,6 @@ final class JobProcess {
     static JobProcess apply(Cluster cluster, Path log, List<String> settings) throws IOException {
         List<String> line = new ArrayList<>(List.of(java(), "-Xmx512m"));
         line.addAll(List.of(QUICK.split(" ")));
-        line.addAll(cluster.archive("driver"));
         line.addAll(List.of(System.getProperty("usermap.spark.jvm.flags").split(" ")));
         line.addAll(List.of(
                 "-Dusermap.launcher=true",
@@ -74,11 +64,10 @@ final class JobProcess {
                 "io.usermap.job.Main",
                 "apply"));
         List<String> all = new ArrayList<>(settings);
-        String executorFlags = QUICK + " " + String.join(" ", cluster.archive("executor"));
         all.addAll(List.of(
                 "spark.master=local-cluster[" + cluster.executors() + ",512]",
                 "spark.executor.memory=512m",
-                "spark.executor.extraJavaOptions=" + executorFlags.strip(),
+                "spark.executor.extraJavaOptions=" + QUICK,
                 "spark.ui.enabled=false"));
         LocalSpark.CHEAP.forEach((key, value) -> all.add(key + "=" + value));
         for (String setting : all) {

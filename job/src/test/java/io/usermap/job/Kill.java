@@ -180,6 +180,7 @@ final class Kill {
         }
     }
 
+    /** Resumes here what is left: a start of Spark and its executors less, and nothing in it is to be killed. */
     private void finish(JobProcess job) throws IOException, InterruptedException {
         if (victim == Victim.EXECUTOR) {
             exitCodes.add(job.exitCode(LONGEST));
@@ -187,7 +188,7 @@ final class Kill {
             job.exitCode(LONGEST);
         }
         while (exitCodes.size() < 4 && (exitCodes.isEmpty() || exitCodes.get(exitCodes.size() - 1) != 0)) {
-            exitCodes.add(scene.apply().exitCode(LONGEST));
+            exitCodes.add(scene.applyHere());
         }
     }
 

@@ -23,8 +23,8 @@ class KillsReport {
 
             SIGKILL at %d moments: of the driver, and of one of its executors, each a process of its own on `local-cluster`,
             against a sandbox in a third. Every run starts from a ledger with 600 mappings and plans a night's change: new
-            users, others moved or gone. After a driver's death `apply` is run again until it ends with 0; after an executor's,
-            the same run goes on. A window of 15 s outlasts a restart, so that it would be exceeded by whoever forgot it. Each
+            users, others moved or gone. After a driver's death `apply` is run again until it ends with 0, in the session of the
+            test; after an executor's, the same run goes on. A window of 15 s outlasts a restart, so that it would be exceeded by whoever forgot it. Each
             request takes 50 to 800 ms, so that many kills meet some.
 
             ```bash
@@ -55,9 +55,8 @@ class KillsReport {
     void write() throws Exception {
         Path folder = Files.createTempDirectory("usermap-kills");
         System.out.println("in " + folder);
-        Files.createDirectories(folder.resolve("archives"));
         JobProcess.Cluster one = JobProcess.Cluster.in(folder, "1,2");
-        JobProcess.Cluster two = new JobProcess.Cluster(one.home(), one.archives(), "2,1");
+        JobProcess.Cluster two = new JobProcess.Cluster(one.home(), "2,1");
         List<Kill.Result> results = new ArrayList<>();
         ExecutorService threads = Executors.newFixedThreadPool(AT_A_TIME);
         try (SparkSession spark = LocalSpark.session();
@@ -87,11 +86,11 @@ class KillsReport {
         }
     }
 
-    /** The first load, undisturbed; closed, so that others may begin with what it holds. */
-    static ChaosScene base(Path folder, JobProcess.Cluster cluster) throws IOException, InterruptedException {
+    /** The first load, in the session of this process; closed, so that others may begin with what it holds. */
+    static ChaosScene base(Path folder, JobProcess.Cluster cluster) throws IOException {
         try (ChaosScene scene = ChaosScene.in(folder, cluster, ChaosScene.Mode.AT_ONCE)) {
             scene.want(ChaosScene.users(600));
-            int code = scene.apply().exitCode(Duration.ofMinutes(8));
+            int code = scene.applyHere();
             if (code != 0) {
                 throw new AssertionError("The first load ended with " + code + ", see " + scene.log());
             }
