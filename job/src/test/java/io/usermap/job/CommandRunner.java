@@ -29,8 +29,9 @@ final class CommandRunner {
         set("allowance.events-per-second", "5000");
         set("allowance.window", "1s");
         set("write.writers", "2");
-        set("write.connect-timeout", "500ms");
-        set("write.request-timeout", "500ms");
+        // Of milliseconds; the first over TLS took more than half a second on a machine that had other things to do.
+        set("write.connect-timeout", "2s");
+        set("write.request-timeout", "2s");
     }
 
     Path ledger() {

@@ -120,7 +120,7 @@ final class FaultMatrix {
             new Fault("500, but stored", "'status': 500, 'stored': true", Expected.STORED_TWICE),
             new Fault("503", "'status': 503, 'retry_after': 1", Expected.SENT_AGAIN),
             new Fault("429", "'status': 429, 'retry_after': 1", Expected.SENT_AGAIN),
-            new Fault("no answer in time", "'delay_answer': '2s'", Expected.STORED_TWICE),
+            new Fault("no answer in time", "'delay_answer': '6s'", Expected.STORED_TWICE),
             new Fault("dropped before storing", "'drop': 'request'", Expected.SENT_AGAIN),
             new Fault("lost after storing", "'drop': 'answer'", Expected.STORED_TWICE),
             new Fault("connection refused", Front.Breakage.REFUSED, Expected.SENT_AGAIN),

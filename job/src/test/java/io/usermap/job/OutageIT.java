@@ -215,13 +215,13 @@ class OutageIT {
 
     @Test
     void anUnmapThatComesLateComesBeforeItsMap() throws IOException {
-        usermap.set("plan.remap", "unmap-first");
+        usermap.set("plan.remap", "unmap-first").set("write.request-timeout", "1s");
         pairs(Stream.of("ann@x.com,person-1"));
         assertThat(usermap.run("apply")).as(usermap.err()).isZero();
         sandbox.clearRequests();
-        // The sender gives it up after 500 ms and sends another; this one is stored a second later than that.
+        // The sender gives it up after a second and sends another; this one is stored a second later than that.
         sandbox.addFaults("{\"faults\": [{\"name\": \"late\", \"path\": \"map\", \"requests\": 1,"
-                + " \"delay_request\": \"1500ms\"}]}");
+                + " \"delay_request\": \"2s\"}]}");
         pairs(Stream.of("ann@x.com,person-2"));
 
         assertThat(usermap.run("apply")).as(usermap.err()).isZero();
