@@ -93,11 +93,14 @@ class FaultsIT {
     }
 
     private List<String> cells(String extent) throws IOException, InterruptedException {
-        List<String> line = new ArrayList<>(List.of(JobProcess.java(), "-Xmx1g", "-XX:ReservedCodeCacheSize=256m"));
+        List<String> line = new ArrayList<>(List.of(JobProcess.java(), "-Xmx1g"));
         line.addAll(List.of(JobProcess.QUICK.split(" ")));
         line.addAll(List.of(System.getProperty("usermap.spark.jvm.flags").split(" ")));
-        for (String property :
-                List.of("usermap.version", "usermap.spark.jvm.flags", "spark.sql.codegen.cache.maxEntries")) {
+        for (String property : List.of(
+                "usermap.version",
+                "usermap.spark.jvm.flags",
+                "usermap.quick.jvm.flags",
+                "spark.sql.codegen.cache.maxEntries")) {
             line.add("-D" + property + "=" + System.getProperty(property));
         }
         line.addAll(Whereabouts.in(folder).flags());

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.usermap.sandbox.SandboxRequest;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -15,7 +16,6 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A ledger on filesystems that rename slowly or not at all, are full, or end in the middle of a file. */
@@ -137,20 +137,24 @@ class FilesystemsIT extends CommandCase {
         endsRight();
     }
 
-    @ParameterizedTest
-    @CsvSource({"/receipts, 3", "/state/data, 1", "/state/manifest, 1"})
-    void goesOnFromADiskThatWasFull(String what, int from) throws IOException {
-        TroubledFiles.FullDisk disk = TroubledFiles.befall(
-                new TroubledFiles.FullDisk(path -> path.toString().contains(what), from));
+    @Test
+    void goesOnFromDisksThatWereFull() throws IOException {
+        for (String what : List.of("/receipts", "/state/data", "/state/manifest")) {
+            // The third file of receipts: some are written, and some are sent in vain.
+            int from = what.equals("/receipts") ? 3 : 1;
+            TroubledFiles.FullDisk disk = TroubledFiles.befall(
+                    new TroubledFiles.FullDisk(path -> path.toString().contains(what), from));
 
-        int exitCode = usermap.run("apply");
+            int exitCode = usermap.run("apply");
 
-        assertThat(disk.hasCome()).isTrue();
-        assertThat(exitCode).as(usermap.err()).isEqualTo(ExitCode.ERROR);
-        assertThat(usermap.err())
-                .contains("No space left on device")
-                .containsPattern("Cannot write .*" + what)
-                .doesNotContain("Exception");
+            assertThat(disk.hasCome()).as(what).isTrue();
+            assertThat(exitCode).as(usermap.err()).isEqualTo(ExitCode.ERROR);
+            assertThat(usermap.err())
+                    .contains("No space left on device")
+                    .containsPattern("Cannot write .*" + what)
+                    .doesNotContain("Exception");
+            TroubledFiles.heal();
+        }
         endsRight();
     }
 

@@ -17,10 +17,8 @@ import java.util.stream.Stream;
  */
 final class JobProcess {
     private static final String EXECUTOR = "org.apache.spark.executor.CoarseGrainedExecutorBackend";
-    /** Short runs: the second compiler costs more than it brings, and so does verifying Spark's classes again. */
-    static final String QUICK =
-            "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:MetaspaceSize=256m -XX:+UnlockDiagnosticVMOptions"
-                    + " -XX:-BytecodeVerificationRemote";
+    /** Flags that make a short run of Spark cheap. */
+    static final String QUICK = System.getProperty("usermap.quick.jvm.flags");
 
     private final Process process;
     private final Path log;

@@ -64,10 +64,8 @@ class NewestSparkIT extends CommandCase {
                 .isEqualTo(Map.of("bob-1", "ann-1", "cat-1", "ann-1", "eve-1", "dan-1", "fay-1", "dan-1"));
         usermap.source("cluster,id", "1,ann-1", "1,bob-1", "1,gus-1", "2,dan-1", "2,cat-1", "2,fay-1");
 
-        List<String> line = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx1g",
-                "-XX:TieredStopAtLevel=1"));
+        List<String> line = new ArrayList<>(List.of(JobProcess.java(), "-Xmx1g"));
+        line.addAll(List.of(JobProcess.QUICK.split(" ")));
         line.addAll(List.of(System.getProperty("usermap.spark.jvm.flags").split(" ")));
         line.addAll(List.of(
                 "-Dspark.sql.shuffle.partitions=2",

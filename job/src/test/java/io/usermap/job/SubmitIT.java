@@ -76,10 +76,8 @@ class SubmitIT {
     }
 
     private Process start(Sandbox sandbox, String... more) throws IOException {
-        List<String> line = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx1g",
-                "-XX:TieredStopAtLevel=1"));
+        List<String> line = new ArrayList<>(List.of(JobProcess.java(), "-Xmx1g"));
+        line.addAll(List.of(JobProcess.QUICK.split(" ")));
         line.addAll(List.of(System.getProperty("usermap.spark.jvm.flags").split(" ")));
         line.addAll(List.of(
                 "-cp",

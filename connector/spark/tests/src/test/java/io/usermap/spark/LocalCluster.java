@@ -34,6 +34,7 @@ final class LocalCluster {
                 .config("spark.driver.bindAddress", "127.0.0.1")
                 .config("spark.sql.shuffle.partitions", "4")
                 .config("spark.executor.memory", "512m")
+                .config("spark.executor.extraJavaOptions", System.getProperty("usermap.quick.jvm.flags"))
                 .config("spark.executorEnv.SPARK_HOME", home.toString());
     }
 
