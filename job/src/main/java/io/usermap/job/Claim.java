@@ -276,9 +276,16 @@ final class Claim implements AutoCloseable {
         }
     }
 
-    /** Whether somebody else may have taken over, for all that is known until the next renewal. */
-    boolean hasLapsed() {
+    private boolean hasLapsed() {
         return nanos.getAsLong() - leaseUntil >= 0;
+    }
+
+    /** Whether nobody can have taken over; looks around where the lease has lapsed. */
+    synchronized boolean isHeld() {
+        if (hasLapsed()) {
+            renew();
+        }
+        return !hasLapsed();
     }
 
     /**

@@ -339,14 +339,10 @@ final class Sending {
 
         private void beat(LedgerRun run) {
             try {
-                if (claim.hasLapsed()) {
-                    claim.renew();
+                // Otherwise somebody else may have the run, and be done with it: its folder, too.
+                if (claim.isHeld()) {
+                    run.beat(Instant.now());
                 }
-                if (claim.hasLapsed()) {
-                    // Somebody else may have the run, and be done with it: its folder, too.
-                    return;
-                }
-                run.beat(Instant.now());
             } catch (RuntimeException e) {
                 // The next beat may succeed; a ledger that stays away ends the run when its receipts cannot be written.
                 console.event(Source.firstLine(e));

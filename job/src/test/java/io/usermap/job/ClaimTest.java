@@ -163,6 +163,18 @@ class ClaimTest {
     }
 
     @Test
+    void isHeldWithoutALookAroundUntilTheLeaseHasLapsed() {
+        try (Claim claim = Claim.take(claims, "run-1", TERM, this::waits, told::add, () -> nanos)) {
+            // What a look around would find.
+            claims.delete("run-1.claim");
+            nanos = TERM.toNanos() - 1;
+            assertThat(claim.isHeld()).isTrue();
+            nanos = TERM.toNanos();
+            assertThat(claim.isHeld()).isFalse();
+        }
+    }
+
+    @Test
     void isALeaseThatEndsATermAfterTheBeginningOfTheLastBeat() {
         try (Claim claim = Claim.take(claims, "run-1", TERM, this::waits, told::add, () -> nanos)) {
             assertThat(claim.leaseUntil()).isEqualTo(TERM.toNanos());
@@ -179,6 +191,7 @@ class ClaimTest {
             nanos = TERM.toNanos() + 1;
             claims.write("run-2.claim", "holds 21 30000");
 
+            assertThat(claim.isHeld()).isFalse();
             assertThatThrownBy(claim::requireHeld).hasMessageContaining("another run took it over");
             assertThat(claim.leaseUntil()).isEqualTo(TERM.toNanos());
             assertThat(claims.names()).contains("run-2.claim").doesNotContain("run-1.claim");
@@ -189,6 +202,7 @@ class ClaimTest {
     void isRenewedByAHolderThatWakesUpAlone() {
         try (Claim claim = Claim.take(claims, "run-1", TERM, this::waits, told::add, () -> nanos)) {
             nanos = 2 * TERM.toNanos();
+            assertThat(claim.isHeld()).isTrue();
             claim.requireHeld();
             assertThat(claim.leaseUntil()).isEqualTo(3 * TERM.toNanos());
         }
