@@ -28,7 +28,7 @@ public final class RawFiles extends FilterFileSystem {
         super(files);
     }
 
-    /** The filesystem at {@code path}; shared by all who ask, so nobody closes it. */
+    /** The filesystem at {@code path}; what is behind it is shared by all who ask, so nobody closes it. */
     public static FileSystem at(Path path, Configuration hadoop) throws IOException {
         FileSystem files = path.getFileSystem(hadoop);
         return new RawFiles(files instanceof ChecksumFileSystem checked ? checked.getRawFileSystem() : files);
