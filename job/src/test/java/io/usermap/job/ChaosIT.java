@@ -25,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
  * seed, {@code -Dusermap.kills.victim} says of whom: {@code DRIVER} or {@code EXECUTOR}.
  */
 class ChaosIT {
-    /** A night that has begun by then goes on to its end: over a minute in all, beside the kills. */
+    /** A night that has begun by then goes on to its end: over a minute in all, beside the kill. */
     private static final Duration LASTS = Duration.ofSeconds(45);
 
     /** A night with kills of driver, executor and sandbox. */

@@ -23,8 +23,8 @@ class KillsReport {
             SIGKILL at %d moments: of the driver, and of one of its executors, each a process of its own on `local-cluster`,
             against a sandbox in a third. Every run starts from a ledger with 600 mappings and plans a night's change: new
             users, others moved or gone. After a driver's death `apply` is run again until it ends with 0, in the session of the
-            test; after an executor's, the same run goes on. A window of 15 s outlasts a restart, so that it would be exceeded by whoever forgot it. Each
-            request takes 50 to 800 ms, so that many kills meet some.
+            test; after an executor's, the same run goes on. A window of 15 s outlasts a restart, so that it would be exceeded by
+            whoever forgot it. Each request takes 50 to 800 ms, so that many kills meet some.
 
             ```bash
             mvn -q -pl job -am verify -Dit.test=KillsReport -Dtest=None \\
