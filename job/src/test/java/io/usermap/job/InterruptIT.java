@@ -100,12 +100,19 @@ class InterruptIT {
             CommandRunner second = scene.applyHere();
             assertThat(scene.sandbox.mappings()).hasSize(800);
             long requests = scene.sandbox.requests().size();
+            Path heartbeat = second.ledger()
+                    .resolve("runs/" + second.report().path("run").asText())
+                    .resolve("heartbeat");
+            String last = Files.readString(heartbeat);
             first.signal("CONT");
 
             assertThat(first.end()).as(first.err()).isEqualTo(1);
             assertThat(scene.sandbox.requests())
                     .as("requests of the one that woke up")
                     .hasSize((int) requests);
+            assertThat(heartbeat)
+                    .as("the sign of life of the run that is at its end")
+                    .hasContent(last);
             assertThat(first.err())
                     .contains("Cannot use the ledger: another run took it over, because this one showed no sign of life"
                             + " for a term.");
