@@ -12,6 +12,8 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -192,5 +194,53 @@ class FilesystemsIT extends CommandCase {
             forgetClaims();
         }
         endsRight();
+    }
+
+    /** As {@link #goesOnAfterEndsInTheMiddleOf}: what the one before has left complete is not lost by the next. */
+    @Test
+    void forgetsOneAndNobodyElseWhereverItWasEndedBefore() throws IOException {
+        String run = apply();
+        for (String where : List.of(
+                "/state/data",
+                "/state/manifest",
+                "/rewritten-plan/",
+                "/rewritten-plan.whole",
+                "/plan/",
+                "/receipts/")) {
+            TroubledFiles.Death death = TroubledFiles.befall(
+                    new TroubledFiles.Death(path -> path.toString().contains(where), 1));
+
+            int exitCode = usermap.run("forget", "user-050");
+
+            assertThat(death.hasCome()).as(where).isTrue();
+            assertThat(exitCode).as(where + ": " + usermap.err()).isEqualTo(ExitCode.ERROR);
+            TroubledFiles.heal();
+            forgetClaims();
+        }
+        assertThat(usermap.run("forget", "user-050")).as(usermap.err()).isZero();
+
+        LedgerRun left = ledgerRun(run);
+        assertThat(users(LedgerRun.rows(LOCAL.spark(), left.planAddress())))
+                .hasSize(USERS - 1)
+                .doesNotContain("user-050");
+        assertThat(users(Receipts.of(LOCAL.spark(), left).acknowledged()))
+                .hasSize(USERS - 1)
+                .doesNotContain("user-050");
+        assertThat(exported()).hasSize(USERS - 1).doesNotContainKey("user-050");
+    }
+
+    private LedgerRun ledgerRun(String id) {
+        return new LedgerRun(
+                id,
+                LedgerFolder.of(
+                        TroubledFiles.SCHEME + "://"
+                                + usermap.ledger().resolve("runs").resolve(id),
+                        LOCAL.spark().sparkContext().hadoopConfiguration()));
+    }
+
+    private static List<String> users(Dataset<Row> rows) {
+        return rows.select("user_id").collectAsList().stream()
+                .map(row -> row.getString(0))
+                .toList();
     }
 }
