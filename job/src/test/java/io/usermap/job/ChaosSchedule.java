@@ -45,6 +45,16 @@ record ChaosSchedule(List<Incident> incidents) {
      * @param fault the script's name and text; empty for other kinds
      */
     record Incident(boolean sending, Duration at, Kind kind, Duration lasts, Fault fault) {
+        /** Whether it makes the service refuse some of the users. */
+        boolean refusesUsers() {
+            return fault.conditions().contains("\"ids\"");
+        }
+
+        /** Whether it makes the service refuse the key. */
+        boolean refusesTheKey() {
+            return fault.conditions().contains("\"status\": 401");
+        }
+
         @Override
         public String toString() {
             String what = kind == Kind.FAULTS

@@ -411,6 +411,64 @@ class VerifyIT {
     }
 
     @Test
+    void whoeverHasSeveralTargetsIsDifferentIsNotAdoptedAndLosesThemAllByARepair() throws IOException {
+        usermap.set("plan.remap", "unmap-first").set("verify.max-drift-share", "1");
+        pairs(Stream.of("ann@x.com,person-1", "bob@x.com,person-1"));
+        assertThat(usermap.run("apply")).as(usermap.err()).isZero();
+        String answer = """
+                {"ann@x.com": {"mapped_from": [], "mapped_to": [{"user_id": "person-1"}, {"user_id": "person-9"}]},
+                 "bob@x.com": {"mapped_from": [], "mapped_to": [{"user_id": "person-1"}]}}""";
+        sandbox.addFaults(JSON.writeValueAsString(
+                Map.of("faults", List.of(Map.of("path", "lookup", "status", 200, "body", answer)))));
+
+        assertThat(usermap.run("verify", "--adopt")).as(usermap.err()).isZero();
+        assertThat(findings(verified()).get(2))
+                .as("Ann, though one target is right")
+                .isEqualTo(1);
+        assertThat(List.of(
+                        verified().path("adopted").asLong(),
+                        verified().path("left_out").asLong()))
+                .containsExactly(0L, 1L);
+
+        usermap.set("guards.max-remap-share", "0.4");
+        assertThat(usermap.run("verify", "--repair")).as(usermap.err()).isEqualTo(ExitCode.GUARD);
+        String plan = verified().path("repair").asText();
+        assertThat(usermap.err())
+                .contains("50.0 % of the acknowledged mappings would get another target, more than 40.0 %.")
+                .contains("usermap apply " + plan + " --allow max-remap-share");
+        sandbox.clearFaults();
+        sandbox.clearRequests();
+        assertThat(usermap.run("apply", plan)).as(usermap.err()).isEqualTo(ExitCode.GUARD);
+        assertThat(sandbox.requests()).isEmpty();
+        assertThat(usermap.run("apply", plan, "--allow", "max-remap-share"))
+                .as(usermap.err())
+                .isZero();
+        assertThat(sandbox.requests().stream().map(SandboxRequest::mappings).flatMap(List::stream))
+                .containsExactly(
+                        SandboxRequest.Mapping.unmap("ann@x.com"), SandboxRequest.Mapping.map("ann@x.com", "person-1"));
+    }
+
+    @Test
+    void neitherAdoptsNorRepairsBesideARunThatIsNotFinished() throws IOException {
+        pairs(Stream.of("ann@x.com,person-1", "bob@x.com,person-1"));
+        sandbox.addFaults("{\"faults\": [{\"path\": \"map\", \"status\": 503}]}");
+        assertThat(usermap.run("apply", "--set", "write.max-attempts=1")).isEqualTo(ExitCode.ERROR);
+        String unfinished = usermap.report().path("run").asText();
+        sandbox.clearRequests();
+
+        for (String purpose : List.of("--adopt", "--repair")) {
+            assertThat(usermap.run("verify", purpose)).isEqualTo(ExitCode.ERROR);
+            assertThat(usermap.err())
+                    .contains("Cannot verify: run " + unfinished
+                            + " has not come to its end. Run 'usermap apply' first, which finishes it.");
+        }
+        assertThat(sandbox.requests()).isEmpty();
+        sandbox.clearFaults();
+        assertThat(usermap.run("apply")).as(usermap.err()).isZero();
+        assertThat(sandbox.mappings()).hasSize(2);
+    }
+
+    @Test
     void verifiesWhatAPlanWasToBringAbout() throws IOException {
         pairs(Stream.of("ann@x.com,person-1", "bob@x.com,person-1"));
         assertThat(usermap.run("plan")).as(usermap.err()).isZero();
